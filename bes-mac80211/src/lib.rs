@@ -1,0 +1,2 @@
+//! 802.11 glue of the BES2600: scan, join, keys, queues, rate policies, RX status.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,1 @@
+//! An emulated BES2600: the chip, its air, its faults and virtual time.

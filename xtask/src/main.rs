@@ -1,0 +1,2 @@
+//! Build, test, bench and fuzz tasks.
+fn main() {}

@@ -1,1 +1,3 @@
 //! An emulated BES2600: the chip, its air, its faults and virtual time.
+
+pub mod chip;

@@ -1,4 +1,12 @@
 //! Stories of the bottom half against a scripted transport: what the chip may do wrong, and what becomes of it.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use bes_hal::doorbell::Reasons;
 use bes_hal::frame::{ArrayBuffer, ArrayFrame, RxBuffer, Span, TxFrame};
@@ -333,7 +341,11 @@ fn frames_of_another_size_class_wait_for_the_next_batch_in_order() {
         story.upper.frames.push_back(frame(tag as u8, size));
     }
     story.run().unwrap();
-    let tags: Vec<Vec<u8>> = story.sent().iter().map(|batch| batch.iter().map(|m| m[24]).collect()).collect();
+    let tags: Vec<Vec<u8>> = story
+        .sent()
+        .iter()
+        .map(|batch| batch.iter().map(|m| m[24]).collect())
+        .collect();
     assert_eq!(tags, [vec![0, 1], vec![2], vec![3]]);
     story.assert_no_leak();
 }
@@ -715,16 +727,16 @@ fn a_small_batch_waits_for_confirms_while_the_air_has_work() {
     let mut story = Story::with_buffers(20);
     story.queue_frames(0..40);
     story.run().unwrap();
-    assert_eq!(story.owner.in_flight(), 16, "three more credits are not worth a transfer");
+    assert_eq!(
+        story.owner.in_flight(),
+        16,
+        "three more credits are not worth a transfer"
+    );
     let confirm = tx_confirm(story.packet_of(0, 0), 0);
     story.chip_says(&[(0x0404, &confirm)]);
     let batches = story.sent().len();
     story.run().unwrap();
-    assert_eq!(
-        story.sent().len(),
-        batches,
-        "nor are four"
-    );
+    assert_eq!(story.sent().len(), batches, "nor are four");
     for slot in 1..10 {
         let confirm = tx_confirm(story.packet_of(0, slot), 0);
         story.chip_says(&[(0x0404, &confirm)]);

@@ -174,7 +174,7 @@ impl Story {
     fn with_buffers(buffers: u16) -> Self {
         let mut story = Self::unopened();
         story.owner.open(Instant::ZERO);
-        let mut startup = vec![0; 152];
+        let mut startup = [0; 152];
         startup[4..6].copy_from_slice(&buffers.to_le_bytes());
         startup[16] = 2;
         story.chip_says(&[(0x0801, &startup[4..])]);
@@ -509,9 +509,8 @@ fn one_lost_confirm_gives_its_frame_back_and_a_late_one_its_credit() {
     story.queue_frames(0..1);
     story.run().unwrap();
     let lost = story.packet_of(0, 0);
-    let mut tag = 1;
     // Other frames are confirmed all the time.
-    for _ in 0..12 {
+    for tag in 1..13 {
         story.queue_frames(tag..tag + 1);
         story.run().unwrap();
         let batch = story.sent().len() - 1;
@@ -520,7 +519,6 @@ fn one_lost_confirm_gives_its_frame_back_and_a_late_one_its_credit() {
         story.run().unwrap();
         story.wait(Duration::from_secs(1));
         story.run().unwrap();
-        tag += 1;
     }
     assert!(story.owner.transport().now.since(Instant::ZERO) > CONFIRM_TIMEOUT);
     assert_eq!(story.upper.returned, [(0, ReturnReason::ConfirmLost)]);

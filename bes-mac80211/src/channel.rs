@@ -1,24 +1,7 @@
 //! Bands and channels (specification: file 30, section 1.1).
 
+use bes_wsm::wire::unit::{Band, ChannelNumber};
 use core::fmt;
-
-/// Frequency band; the values are those of the messages (file 20, section 4.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Band {
-    /// 2.4 GHz.
-    Ghz2,
-    /// 5 GHz.
-    Ghz5,
-}
-
-impl fmt::Display for Band {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ghz2 => "2.4 GHz",
-            Self::Ghz5 => "5 GHz",
-        })
-    }
-}
 
 /// A channel that the chip knows, by its number (specification: file 30, section 1.1).
 ///
@@ -90,12 +73,17 @@ impl Channel {
         self.0
     }
 
+    /// The number as messages take it.
+    pub const fn wire(self) -> ChannelNumber {
+        ChannelNumber(u16::from_le_bytes([self.0, 0]))
+    }
+
     /// The band, by the chip's rule: above 14 is 5 GHz (file 20, section 12.7).
     pub const fn band(self) -> Band {
         if self.0 > 14 {
-            Band::Ghz5
+            Band::FiveGhz
         } else {
-            Band::Ghz2
+            Band::TwoPointFourGhz
         }
     }
 

@@ -3,5 +3,8 @@
 
 pub mod address;
 pub mod channel;
+pub mod queue;
 pub mod rate;
+pub mod rate_policy;
+pub mod scheduler;
 pub mod types;

@@ -4,11 +4,13 @@
 //! of four, a link id is 0 to 14, a channel is one the chip knows.
 
 use bes_hal::Duration;
+use bes_wsm::wire::unit::QueueId;
 use core::fmt;
 
-pub use crate::address::{AddressError, MacAddress};
-pub use crate::channel::{Band, Bandwidth, Channel, ChannelType};
+pub use crate::address::AddressError;
+pub use crate::channel::{Bandwidth, Channel, ChannelType};
 pub use crate::rate::{RateIndex, RateSeries, TxRate};
+pub use bes_wsm::wire::unit::{Band, Dbm, LinkId, MacAddress};
 
 /// Number of access categories.
 pub const ACCESS_CATEGORIES: usize = 4;
@@ -73,13 +75,13 @@ impl AccessCategory {
         }
     }
 
-    /// The chip's number for the queue (file 20, section 4.3, "Queue id"): 0 to 3.
-    pub const fn queue_code(self) -> u8 {
+    /// The queue of the messages (file 20, section 4.3).
+    pub const fn queue(self) -> QueueId {
         match self {
-            Self::Voice => 3,
-            Self::Video => 2,
-            Self::BestEffort => 0,
-            Self::Background => 1,
+            Self::Voice => QueueId::Voice,
+            Self::Video => QueueId::Video,
+            Self::BestEffort => QueueId::BestEffort,
+            Self::Background => QueueId::Background,
         }
     }
 
@@ -127,48 +129,6 @@ impl Tid {
     /// The number, 0 to 15.
     pub const fn number(self) -> u8 {
         self.0
-    }
-}
-
-/// Index of a station inside the chip: 0 is the own BSS or multicast, 1 to 14 are stations in AP mode
-/// (specification: file 30, "Words used here").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u8);
-
-impl LinkId {
-    /// Own BSS, or multicast.
-    pub const BSS: Self = Self(0);
-    /// The largest that names a station.
-    pub const MAX: u8 = 14;
-
-    /// `id` if it is at most 14; 15 is the chip's "station that is not mapped".
-    pub const fn new(id: u8) -> Option<Self> {
-        if id <= Self::MAX {
-            Some(Self(id))
-        } else {
-            None
-        }
-    }
-
-    /// The number, 0 to 14.
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-}
-
-impl fmt::Display for LinkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// Signal strength in dBm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Dbm(pub i8);
-
-impl fmt::Display for Dbm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} dBm", self.0)
     }
 }
 
@@ -231,7 +191,7 @@ mod tests {
 
     #[test]
     fn queue_codes_are_those_of_the_chip_and_tids_map_as_802_11_says() {
-        let codes = AccessCategory::ALL.map(AccessCategory::queue_code);
+        let codes = AccessCategory::ALL.map(|ac| ac.queue().wsm());
         assert_eq!(codes, [3, 2, 0, 1]);
         for (index, category) in AccessCategory::ALL.into_iter().enumerate() {
             assert_eq!(category.index(), index);
@@ -245,10 +205,5 @@ mod tests {
             .map(|tid| AccessCategory::of_tid(Tid::new(tid).unwrap()).to_string())
             .collect();
         assert_eq!(map, ["BE", "BK", "BK", "BE", "VI", "VI", "VO", "VO"]);
-    }
-    #[test]
-    fn link_id_15_names_no_station() {
-        assert_eq!(LinkId::new(14).map(LinkId::number), Some(14));
-        assert_eq!(LinkId::new(15), None);
     }
 }

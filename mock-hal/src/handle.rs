@@ -1,0 +1,113 @@
+//! What tests and programs hold while the driver holds the card.
+
+use crate::chip::{Chip, Firmware};
+use crate::statistics::Statistics;
+use crate::trace::Trace;
+use crate::violation::Violation;
+use crate::world::World;
+use bes_hal::doorbell::Doorbell;
+use bes_hal::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Access to the world of one card, next to the driver's. Clones are handles of the same world.
+#[derive(Clone)]
+pub struct Handle {
+    world: Arc<Mutex<World>>,
+}
+
+/// Locks a world. A panic of somebody who held it is that one's failure; the world is still consistent enough to be
+/// looked at.
+pub(crate) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Handle {
+    pub(crate) fn new(world: Arc<Mutex<World>>) -> Self {
+        Self { world }
+    }
+
+    /// Lets `f` use the world. The driver's next bus command waits meanwhile: `f` must not use the driver.
+    pub fn with<R>(&self, f: impl FnOnce(&mut World) -> R) -> R {
+        f(&mut lock(&self.world))
+    }
+
+    /// Time now.
+    pub fn now(&self) -> Instant {
+        self.with(|world| world.now())
+    }
+
+    /// When something happens by itself, if anything will.
+    pub fn next_event(&self) -> Option<Instant> {
+        self.with(|world| world.next_event())
+    }
+
+    /// Moves time to `instant`; everything on the way happens at its time.
+    pub fn advance_to(&self, instant: Instant) {
+        self.with(|world| world.advance_to(instant));
+    }
+
+    /// Moves time to `limit`, or to the first edge of the interrupt before it. Returns whether there was one.
+    pub fn advance_to_interrupt(&self, limit: Instant) -> bool {
+        self.with(|world| world.advance_to_interrupt(limit))
+    }
+
+    /// The level of the interrupt line.
+    pub fn interrupt_asserted(&self) -> bool {
+        self.with(|world| world.interrupt_asserted())
+    }
+
+    /// Rings `doorbell` on every edge of the interrupt from now on.
+    pub fn set_doorbell(&self, doorbell: Arc<Doorbell>) {
+        self.with(|world| world.set_doorbell(doorbell));
+    }
+
+    /// Whether a ring since the last call had to wake the doorbell's owner.
+    pub fn take_wakeup(&self) -> bool {
+        self.with(World::take_wakeup)
+    }
+
+    /// Lets `f` do something to the chip; what follows from it happens at once.
+    pub fn with_chip<R>(&self, f: impl FnOnce(&mut Chip) -> R) -> R {
+        self.with(|world| world.with_chip(f))
+    }
+
+    /// Lets `f` use the firmware as what it is; `None` if it is something else.
+    pub fn with_firmware<F: Firmware + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Option<R> {
+        self.with_chip(|chip| chip.firmware_mut().as_any_mut().downcast_mut().map(f))
+    }
+
+    /// Lets `f` use the trace.
+    pub fn with_trace<R>(&self, f: impl FnOnce(&mut Trace) -> R) -> R {
+        self.with(|world| f(world.trace_mut()))
+    }
+
+    /// A copy of the counters.
+    pub fn statistics(&self) -> Statistics {
+        self.with(|world| world.statistics().clone())
+    }
+
+    /// What the host did against the specification, as bus and boot saw it: the first thousand.
+    pub fn violations(&self) -> Vec<(Instant, Violation)> {
+        self.with(|world| world.violations().as_slice().to_vec())
+    }
+
+    /// Everything the host did against the specification in words: bus, boot and firmware.
+    pub fn all_violations(&self) -> Vec<String> {
+        self.with(|world| {
+            let bus = world.violations().as_slice().iter();
+            let mut all: Vec<String> = bus
+                .map(|(at, violation)| format!("{at}: {violation}"))
+                .collect();
+            all.extend(world.chip().firmware().violations().iter().cloned());
+            all
+        })
+    }
+
+    /// Pulls the card out (`false`) or puts it back (`true`), as new and identified.
+    pub fn set_present(&self, present: bool) {
+        self.with(|world| world.set_present(present));
+    }
+}

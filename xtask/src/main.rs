@@ -1,2 +1,49 @@
-//! Build, test, bench and fuzz tasks.
-fn main() {}
+//! Tasks of the project: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`.
+
+mod bench;
+mod callgrind;
+mod core_only;
+mod fuzz;
+#[cfg(test)]
+mod layers;
+mod project;
+mod step;
+mod test;
+mod tree;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tasks of the BES2600 driver.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that can be tested, with a summary at the end. With CI=true nothing may be skipped.
+    Test(test::Options),
+    /// Feeds the parsers and the driver with mutated input.
+    Fuzz(fuzz::Options),
+    /// Throughput and cost on the emulated chip.
+    Bench(bench::Options),
+    /// Counts the instructions of a command under Valgrind.
+    Callgrind(callgrind::Options),
+    /// Proves that the portable crates need nothing but `core`.
+    CoreOnly,
+}
+
+fn main() -> Result<ExitCode> {
+    let project = project::Project::find()?;
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&project, &options),
+        Task::Fuzz(options) => fuzz::run(&project, &options),
+        Task::Bench(options) => bench::run(&project, &options).map(|()| ExitCode::SUCCESS),
+        Task::Callgrind(options) => callgrind::run(&project, &options).map(|()| ExitCode::SUCCESS),
+        Task::CoreOnly => core_only::run(&project).map(|()| ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,217 @@
+//! `cargo xtask fuzz`: feeds the fuzz targets of `fuzz/`.
+//!
+//! With a nightly toolchain and a C++ compiler the targets run under libFuzzer, which is guided by coverage. Without
+//! them they run on stable under the package's own driver, which mutates the corpus at random.
+
+use crate::project::Project;
+use crate::step::{echo, Outcome};
+use anyhow::{ensure, Context, Result};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// Coverage for libFuzzer.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1";
+
+/// What to fuzz.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Seconds for each target.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Only these targets.
+    #[arg(long, value_name = "NAME")]
+    target: Vec<String>,
+    /// Do not use libFuzzer even if it could be used.
+    #[arg(long)]
+    stable: bool,
+    /// Seed of the mutations, to repeat a run.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// Fuzzes as the options say.
+pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
+    let (passed, failed) = fuzz(project, options)?;
+    println!("\n{passed} targets passed, {failed} failed");
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A short run of every target, as one step of the tests.
+pub(crate) fn step(project: &Project, seconds: u64) -> Result<Outcome> {
+    let (passed, failed) = fuzz(
+        project,
+        &Options {
+            seconds,
+            target: Vec::new(),
+            stable: false,
+            seed: None,
+        },
+    )?;
+    Ok(Outcome::Tests { passed, failed })
+}
+
+fn fuzz(project: &Project, options: &Options) -> Result<(u64, u64)> {
+    let folder = project.root.join("fuzz");
+    let known = targets(&folder)?;
+    for name in &options.target {
+        ensure!(
+            known.contains(name),
+            "no fuzz target `{name}`; there are {}",
+            known.join(", ")
+        );
+    }
+    let wanted: Vec<_> = known
+        .iter()
+        .filter(|name| options.target.is_empty() || options.target.contains(name))
+        .collect();
+    let engine = if options.stable || !has_libfuzzer() {
+        println!("on stable, without coverage (`rustup toolchain install nightly` and a C++ compiler give libFuzzer)");
+        Engine::stable(project, &folder)?
+    } else {
+        Engine::libfuzzer(project, &folder)?
+    };
+    let (mut passed, mut failed) = (0, 0);
+    for name in wanted {
+        println!("\n--- {name}");
+        let mut command = engine.command(&folder, name, options)?;
+        echo(&command);
+        if command
+            .status()
+            .context("cannot run the fuzz target")?
+            .success()
+        {
+            passed += 1;
+        } else {
+            failed += 1;
+            println!("{name} failed; the input is in fuzz/artifacts/{name}/");
+        }
+    }
+    Ok((passed, failed))
+}
+
+/// Names of the targets: the files of `fuzz_targets`.
+fn targets(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.join("fuzz_targets"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(
+                path.file_stem()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    names.sort();
+    ensure!(!names.is_empty(), "fuzz/fuzz_targets is empty");
+    Ok(names)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn has_libfuzzer() -> bool {
+    succeeds(Command::new("cargo").args(["+nightly", "--version"]))
+        && succeeds(Command::new("c++").arg("--version"))
+}
+
+enum Engine {
+    LibFuzzer(std::path::PathBuf),
+    Stable(std::path::PathBuf),
+}
+
+impl Engine {
+    fn libfuzzer(project: &Project, folder: &Path) -> Result<Self> {
+        let version = Command::new("rustc").args(["+nightly", "-vV"]).output()?;
+        let host = String::from_utf8_lossy(&version.stdout)
+            .lines()
+            .find_map(|line| line.strip_prefix("host: ").map(str::to_owned))
+            .context("rustc does not say what its host is")?;
+        let target = project.target.join("fuzz-nightly");
+        let mut build = Command::new("cargo");
+        build
+            .args([
+                "+nightly",
+                "build",
+                "--release",
+                "--bins",
+                "--features",
+                "libfuzzer",
+            ])
+            .args(["--target", &host])
+            .arg("--manifest-path")
+            .arg(folder.join("Cargo.toml"))
+            .env("RUSTFLAGS", COVERAGE)
+            .env("CARGO_TARGET_DIR", &target);
+        echo(&build);
+        ensure!(build.status()?.success(), "the fuzz targets do not compile");
+        Ok(Self::LibFuzzer(target.join(host).join("release")))
+    }
+
+    fn stable(project: &Project, folder: &Path) -> Result<Self> {
+        let target = project.target.join("fuzz");
+        let mut build = Command::new("cargo");
+        build
+            .args(["build", "--release", "--bin", "driver", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .env("RUSTFLAGS", "-Cdebug-assertions -Coverflow-checks")
+            .env("CARGO_TARGET_DIR", &target);
+        echo(&build);
+        ensure!(
+            build.status()?.success(),
+            "the fuzz driver does not compile"
+        );
+        Ok(Self::Stable(target.join("release/driver")))
+    }
+
+    fn command(&self, folder: &Path, name: &str, options: &Options) -> Result<Command> {
+        let corpus = folder.join("corpus").join(name);
+        let artifacts = folder.join("artifacts").join(name);
+        std::fs::create_dir_all(&artifacts)?;
+        let seconds = options.seconds;
+        Ok(match self {
+            Self::LibFuzzer(programs) => {
+                // New inputs go here, so that the corpus in the tree stays as it is.
+                let found = programs.join("corpus").join(name);
+                std::fs::create_dir_all(&found)?;
+                let mut command = Command::new(programs.join(name));
+                command
+                    .arg(format!("-max_total_time={seconds}"))
+                    .arg(format!("-artifact_prefix={}/", artifacts.display()))
+                    .args([
+                        "-timeout=10",
+                        "-rss_limit_mb=2048",
+                        "-print_final_stats=0",
+                        "-verbosity=0",
+                    ]);
+                if let Some(seed) = options.seed {
+                    command.arg(format!("-seed={seed}"));
+                }
+                command.arg(found).arg(corpus);
+                command
+            }
+            Self::Stable(program) => {
+                let mut command = Command::new(program);
+                command
+                    .arg(name)
+                    .arg(corpus)
+                    .arg(artifacts)
+                    .arg(seconds.to_string());
+                if let Some(seed) = options.seed {
+                    command.arg(seed.to_string());
+                }
+                command
+            }
+        })
+    }
+}

@@ -8,7 +8,6 @@
 use crate::project::{is_ci, Project};
 use anyhow::{bail, ensure, Context, Result};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What to count.

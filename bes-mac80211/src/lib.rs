@@ -3,14 +3,25 @@
 
 pub mod address;
 pub mod beacon;
+pub mod beacon_loss;
 pub mod channel;
 pub mod cipher;
+pub mod coex;
+pub mod config;
 pub mod disconnect;
+pub mod edca;
 pub mod elements;
+pub mod error;
+pub mod event;
+pub mod key;
 pub mod mpdu;
 pub mod queue;
 pub mod rate;
 pub mod rate_policy;
+pub mod request;
 pub mod rx;
+pub mod scan_policy;
 pub mod scheduler;
 pub mod types;
+
+mod ring;

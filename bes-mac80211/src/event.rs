@@ -1,0 +1,113 @@
+//! What the device tells the stack above, frames apart.
+
+use crate::error::RequestError;
+use crate::request::{Response, Token};
+use crate::types::{AccessCategory, Dbm, LinkId, MacAddress};
+use bes_wsm::recovery::RecoveryReason;
+use bes_wsm::wire::{InterfaceId, Status};
+
+/// Why a connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LossReason {
+    /// Beacons stopped, and the access point did not answer (file 31, section 12.1).
+    Beacons,
+    /// The chip refused to join; it was reset (file 50, section 3.4).
+    JoinRefused,
+    /// No association followed the join in time (file 31, section 8.2).
+    JoinTimeout,
+    /// The access point ended it.
+    Disconnected,
+}
+
+/// Which way the signal crossed its threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignalLevel {
+    /// At or below the threshold.
+    Low,
+    /// Above it.
+    High,
+}
+
+/// Something the stack should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The firmware runs.
+    Booted,
+    /// A request is done.
+    Completed {
+        /// Which.
+        token: Token,
+        /// How it went.
+        result: Result<Response, RequestError>,
+    },
+    /// A scan is over. Every frame it received has been delivered before.
+    ScanCompleted {
+        /// Interface that asked.
+        interface: InterfaceId,
+        /// It did not run to its end. What was found is good all the same.
+        aborted: bool,
+        /// Channels that the chip refused, or that were left out because it refused them before.
+        refused_channels: u8,
+    },
+    /// The interface joined a BSS.
+    Joined {
+        /// Interface.
+        interface: InterfaceId,
+        /// The BSS.
+        bssid: MacAddress,
+    },
+    /// The chip refused to join. It was reset; [`Event::ConnectionLost`] follows.
+    JoinRefused {
+        /// Interface.
+        interface: InterfaceId,
+        /// The BSS.
+        bssid: MacAddress,
+        /// What the chip said.
+        status: Status,
+    },
+    /// The connection is lost; nothing was sent to end it.
+    ConnectionLost {
+        /// Interface.
+        interface: InterfaceId,
+        /// Why.
+        reason: LossReason,
+    },
+    /// No more frames of this category, please.
+    QueueStop {
+        /// Interface.
+        interface: InterfaceId,
+        /// Category.
+        access_category: AccessCategory,
+    },
+    /// There is room again.
+    QueueWake {
+        /// Interface.
+        interface: InterfaceId,
+        /// Category.
+        access_category: AccessCategory,
+    },
+    /// The signal crossed its threshold.
+    Signal {
+        /// Interface.
+        interface: InterfaceId,
+        /// Which way.
+        level: SignalLevel,
+        /// What it is now.
+        signal: Dbm,
+    },
+    /// The access point does not do power save well; it stays off for this association (file 40, section 2.4).
+    PowerSaveUnsupported {
+        /// Interface.
+        interface: InterfaceId,
+    },
+    /// A station of an access point was silent for too long.
+    StationInactive {
+        /// Interface.
+        interface: InterfaceId,
+        /// The station.
+        link: LinkId,
+    },
+    /// The session cannot go on. Every frame and request has been given back; [`Request::Boot`](crate::request::Request::Boot)
+    /// starts anew.
+    RecoveryNeeded(RecoveryReason),
+}

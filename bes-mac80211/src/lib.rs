@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod address;
+pub mod aggregation;
 pub mod beacon;
 pub mod beacon_loss;
 pub mod channel;
@@ -22,6 +23,7 @@ pub mod request;
 pub mod rx;
 pub mod scan_policy;
 pub mod scheduler;
+pub mod tx;
 pub mod types;
 
 mod ring;

@@ -13,6 +13,7 @@
 //! | [`card`] | CCCR, FBR, CIS, responses |
 //! | [`chip`] | boot, doorbells, sleep, bursts, and the firmware |
 //! | [`air`] | the medium, access points, other stations |
+//! | [`fault`] | seeded faults between driver and bus |
 //! | [`violation`] | what the host did against the specification |
 //! | [`statistics`], [`trace`] | what happened, counted and in full |
 //!
@@ -40,6 +41,7 @@ pub mod bus_timing;
 pub mod card;
 pub mod chip;
 pub mod clock;
+pub mod fault;
 pub mod handle;
 pub mod sdio;
 pub mod statistics;

@@ -26,6 +26,8 @@ pub struct Statistics {
     pub messages_up: u64,
     /// Bytes of these messages, without padding.
     pub message_bytes_up: u64,
+    /// Messages of the firmware that no burst can hold, dropped.
+    pub messages_too_long: u64,
     /// How many bursts had so many messages.
     pub messages_per_burst: [u64; MAX_BATCH + 1],
     /// Transfers of messages accepted from the host.
@@ -77,6 +79,7 @@ impl Statistics {
             bursts: self.bursts - earlier.bursts,
             messages_up: self.messages_up - earlier.messages_up,
             message_bytes_up: self.message_bytes_up - earlier.message_bytes_up,
+            messages_too_long: self.messages_too_long - earlier.messages_too_long,
             messages_per_burst: spread(&self.messages_per_burst, &earlier.messages_per_burst),
             transfers: self.transfers - earlier.transfers,
             messages_down: self.messages_down - earlier.messages_down,

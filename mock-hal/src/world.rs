@@ -62,6 +62,9 @@ pub struct World {
     interrupt: bool,
     /// A rising edge since the host looked.
     latched: bool,
+    /// Edges that are still to be lost, and whether the level now is one of a lost edge.
+    losing: u32,
+    lost: bool,
     doorbell: Option<Arc<Doorbell>>,
     wakeup: bool,
     tuning_held: bool,
@@ -81,6 +84,8 @@ impl World {
             powered: true,
             interrupt: false,
             latched: false,
+            losing: 0,
+            lost: false,
             doorbell: None,
             wakeup: false,
             tuning_held: false,
@@ -213,7 +218,10 @@ impl World {
                 line: Line::Interrupt,
                 asserted: level,
             });
-        if level {
+        self.lost = level && self.losing > 0;
+        if self.lost {
+            self.losing -= 1;
+        } else if level {
             self.latched = true;
             self.chip.statistics.interrupts += 1;
             if let Some(doorbell) = &self.doorbell {
@@ -233,7 +241,13 @@ impl World {
     /// Whether there was an edge since the last call, or the line is still asserted: a level interrupt is signalled
     /// again until it is acknowledged (specification: file 10, section 15, item 15).
     pub fn take_interrupt(&mut self) -> bool {
-        std::mem::take(&mut self.latched) || self.interrupt
+        std::mem::take(&mut self.latched) || (self.interrupt && !self.lost)
+    }
+
+    /// Loses the next `edges` of the interrupt: neither the doorbell nor [`take_interrupt`](Self::take_interrupt)
+    /// tells of them.
+    pub fn lose_interrupts(&mut self, edges: u32) {
+        self.losing += edges;
     }
 
     fn listening(&self) -> Result<(), Silence> {

@@ -197,6 +197,11 @@ impl Announcer {
             if len == 0 {
                 continue;
             }
+            if len > room {
+                // No burst can hold it; the host's buffer would overrun (file 10, section 15, item 13).
+                statistics.messages_too_long += 1;
+                continue;
+            }
             let first = self.current.messages.is_empty();
             if !first && (len > MAX_MESSAGE || bytes + len > room) {
                 self.held = Some(message);

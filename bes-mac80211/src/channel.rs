@@ -11,6 +11,9 @@ use core::fmt;
 pub struct Channel(u8);
 
 impl Channel {
+    /// Channel 1, 2412 MHz.
+    pub const FIRST: Self = Self(1);
+
     /// The channel with this number.
     pub const fn new(number: u16) -> Option<Self> {
         let number = match number {

@@ -19,11 +19,15 @@ pub mod mpdu;
 pub mod queue;
 pub mod rate;
 pub mod rate_policy;
+pub mod registration;
 pub mod request;
 pub mod rx;
 pub mod scan_policy;
 pub mod scheduler;
+pub mod stats;
 pub mod tx;
 pub mod types;
 
+pub mod registration;
 mod ring;
+pub mod stats;

@@ -28,6 +28,4 @@ pub mod stats;
 pub mod tx;
 pub mod types;
 
-pub mod registration;
 mod ring;
-pub mod stats;

@@ -11,10 +11,35 @@
 //!        ◄── pop_heard() ─────────────────┴── beacons, answers, buffered and generated traffic
 //! ```
 
+pub mod access_point;
 pub mod airtime;
+pub mod authenticator;
+pub mod block_ack;
+mod capture;
+pub mod ccmp;
+mod downlink;
+pub mod elements;
+pub mod endpoint;
+pub mod frame;
+pub mod hostile;
+pub mod loss;
 pub mod medium;
+pub mod noise;
+pub mod power_save;
+pub mod replay;
+pub mod station;
+pub mod traffic;
+mod uplink;
+pub mod wpa;
 
-pub use medium::{Air, AirConfig};
+pub use access_point::{AccessPoint, ApConfig, ApCounters, Security, StationView};
+pub use endpoint::{Downlink, Endpoint, OwnedMsdu};
+pub use frame::Msdu;
+pub use medium::{Air, AirConfig, AirCounters, ApId};
+pub use noise::Noise;
+pub use replay::{Injection, Recorded};
+pub use station::StationState;
+pub use traffic::{Flow, FlowCounters, Meter, Pace, Stamp};
 
 use bes_hal::time::Instant;
 use core::time::Duration;

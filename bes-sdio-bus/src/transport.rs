@@ -5,7 +5,7 @@
 
 use crate::announcement::Announcement;
 use crate::boot::FactoryReport;
-use crate::bus::{next_chunk, Bus};
+use crate::bus::{is_transient, next_chunk, Bus};
 use crate::config::{Config, FirmwareType};
 use crate::dpd::Dpd;
 use crate::factory::Factory;
@@ -229,9 +229,23 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
     }
 
     /// Looks for an announcement: the length of a burst, `Some(0)` if there is nothing, `None` if it is not clear.
+    ///
+    /// A look is one attempt. One that fails and may do better the next time is a fruitless look like any other: the
+    /// announcement stays until its data is read. If all of them fail, the bus is to blame (trap T24).
     fn look(&mut self) -> Result<Option<usize>, TransportError> {
+        let mut failure = None;
+        let mut failures: u8 = 0;
         for _ in 0..LOOKS {
-            let byte = self.bus.read_once(regs::LENGTH_HIGH)?;
+            let byte = match self.bus.read_once(regs::LENGTH_HIGH) {
+                Ok(byte) => byte,
+                Err(error) if is_transient(error) => {
+                    failure = Some(error);
+                    failures = failures.saturating_add(1);
+                    count(&mut self.bus.stats.retries);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             match Announcement::parse(byte, self.announcement_toggle) {
                 Announcement::Burst(blocks) => {
                     self.announcement_toggle.advance();
@@ -245,12 +259,15 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
                 Announcement::Stale => count(&mut self.bus.stats.stale_announcements),
                 Announcement::Nothing => match self.bus.read_once(regs::LENGTH_LOW) {
                     Ok(flags) if flags & regs::EMPTY_IS_GENUINE != 0 => return Ok(Some(0)),
-                    Err(SdioError::NoCard) => return Err(SdioError::NoCard.into()),
+                    Err(error) if !is_transient(error) => return Err(error.into()),
                     _ => count(&mut self.bus.stats.unsettled_looks),
                 },
             }
         }
-        Ok(None)
+        match failure {
+            Some(error) if failures == LOOKS => Err(error.into()),
+            _ => Ok(None),
+        }
     }
 
     /// Reads an announced burst. After an error it stays pending, with the same toggle, so the next pass goes on where

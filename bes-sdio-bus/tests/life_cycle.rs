@@ -16,7 +16,8 @@ use bes_hal::transport::{Progress, Reception, Transition, Transport};
 use bes_hal::{SdioError, TransportError};
 use bes_sdio_bus::wake_line::{Anomaly, LineState, Owner};
 use bes_sdio_bus::{Config, FirmwareType, SdioTransport};
-use chip::{booted, device, files, finish, message, online, run, Chip, Device, Event};
+use chip::{booted, device, files, finish, message, online, run, Chip, Device, Event, Fault};
+use proptest::prelude::*;
 use std::time::Duration;
 
 fn millis_of(device: &mut Device, transition: Transition) -> (Result<(), TransportError>, u128) {
@@ -253,7 +254,7 @@ fn a_failed_receive_pass_on_a_sleeping_device_releases_the_line() {
     let _ = device.receive();
     let chip = device.function_mut();
     chip.now = chip.now.after(Duration::from_millis(10));
-    chip.register_faults = [Some(SdioError::Timeout)].into();
+    chip.register_faults = [Some(SdioError::OutOfRange)].into();
     assert!(device.receive().is_err());
     assert_eq!(device.wake_line(), LineState::Released);
 }
@@ -450,4 +451,111 @@ fn references_of_the_system_keep_the_line_asserted() {
         Err(Anomaly::NotHeld(Owner::HostSuspend))
     );
     assert_eq!(device.stats().wake_line_anomalies, 2);
+}
+
+/// Something that happens to a device.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Begin(Transition),
+    Poll(u64),
+    Send(usize),
+    Receive,
+    Announce(usize),
+    Interrupt,
+    Reset,
+    RegisterFaults(usize),
+    DataFault(bool),
+    Status(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let transition = prop::sample::select(vec![
+        Transition::Boot,
+        Transition::WifiOn,
+        Transition::WifiOff,
+        Transition::Wake,
+        Transition::Sleep,
+        Transition::BluetoothOn,
+        Transition::BluetoothOff,
+        Transition::BluetoothWake,
+        Transition::BluetoothSleep,
+        Transition::PowerOff,
+    ]);
+    let step = prop_oneof![
+        4 => transition.prop_map(Step::Begin),
+        8 => (0u64..40).prop_map(Step::Poll),
+        4 => (0usize..18).prop_map(Step::Send),
+        4 => Just(Step::Receive),
+        2 => (1usize..17).prop_map(Step::Announce),
+        1 => Just(Step::Interrupt),
+        1 => Just(Step::Reset),
+        1 => (0usize..40).prop_map(Step::RegisterFaults),
+        1 => any::<bool>().prop_map(Step::DataFault),
+        1 => any::<u8>().prop_map(Step::Status),
+    ];
+    proptest::collection::vec(step, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_calls_on_any_bus_leaves_the_books_in_order(steps in steps(), from_online: bool) {
+        let mut device = if from_online { online() } else { device() };
+        let batch = message(100, 4);
+        for step in steps {
+            let now = device.now();
+            match step {
+                Step::Begin(transition) => {
+                    let _ = device.begin(transition, now);
+                }
+                Step::Poll(millis) => {
+                    let now = now.after(Duration::from_millis(millis));
+                    device.function_mut().now = now;
+                    let _ = device.poll(now);
+                }
+                Step::Send(count) => {
+                    let _ = device.send(&vec![batch.as_slice(); count]);
+                }
+                Step::Receive => {
+                    let _ = device.receive();
+                }
+                Step::Announce(count) => {
+                    let chip = device.function_mut();
+                    if chip.wifi() {
+                        chip.announce(&vec![(100, 0x0804); count]);
+                    }
+                }
+                Step::Interrupt => device.function_mut().interrupt = true,
+                Step::Reset => {
+                    device.reset();
+                    prop_assert_eq!(device.wake_line(), LineState::Released);
+                }
+                Step::RegisterFaults(count) => {
+                    device.function_mut().register_faults = vec![Some(SdioError::Crc); count].into();
+                }
+                Step::DataFault(moved) => {
+                    let fault = Fault { error: SdioError::Timeout, moved };
+                    device.function_mut().faults.push_back(Some(fault));
+                }
+                Step::Status(status) => {
+                    // Anything but Wi-Fi, which decides what the chip takes a transfer for.
+                    let chip = device.function_mut();
+                    chip.status = status & !0x04 | chip.status & 0x04;
+                }
+            }
+        }
+        // No reference was ever taken twice or released unheld, and all of it can be given up.
+        prop_assert_eq!(device.stats().wake_line_anomalies, 0);
+        device.reset();
+        prop_assert_eq!(device.wake_line(), LineState::Released);
+        let chip = device.function_mut();
+        chip.register_faults.clear();
+        chip.faults.clear();
+        chip.answers.clear();
+        chip.length = 0;
+        run(&mut device, Transition::Boot).unwrap();
+        run(&mut device, Transition::WifiOn).unwrap();
+        prop_assert!(matches!(device.receive(), Ok(Reception::Burst(_))));
+    }
 }

@@ -209,7 +209,7 @@ fn a_failed_look_at_the_flag_is_only_a_fruitless_look() {
 }
 
 #[test]
-fn t24_every_failure_of_the_announcement_is_reported_at_once() {
+fn t24_a_failed_look_is_followed_by_another_and_seven_failures_are_reported() {
     for error in [
         SdioError::Crc,
         SdioError::Timeout,
@@ -217,12 +217,25 @@ fn t24_every_failure_of_the_announcement_is_reported_at_once() {
         SdioError::Card,
     ] {
         let mut device = online();
-        device.function_mut().register_faults = [Some(error)].into();
+        let chip = device.function_mut();
+        chip.announce(&[(100, 0x0804)]);
+        chip.register_faults = vec![Some(error); 7].into();
         assert_eq!(receive_error(&mut device), TransportError::Bus(error));
         // T12: nothing else is read on this way, so the announcement is still there.
-        assert_eq!(device.function_mut().log(), [Event::Failed(0x001, error)]);
-        assert!(is_empty(&mut device));
+        assert_eq!(
+            device.function_mut().log(),
+            vec![Event::Failed(0x001, error); 7]
+        );
+        device.function_mut().register_faults = vec![Some(error); 6].into();
+        burst(&mut device);
     }
+    let mut device = online();
+    device.function_mut().register_faults = vec![Some(SdioError::OutOfRange)].into();
+    assert_eq!(
+        receive_error(&mut device),
+        TransportError::Bus(SdioError::OutOfRange)
+    );
+    assert!(is_empty(&mut device));
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Room {
 
     /// What a frame needs that goes down with `key`. A frame that is not marked as protected is sent as it is, and so is
     /// a protected one without a key of the chip: software has encrypted it.
+    #[inline]
     pub const fn for_frame(control: FrameControl, key: Option<HardwareKey>) -> Self {
         match key {
             Some(key) if control.is_protected() => Self::of(key.cipher),

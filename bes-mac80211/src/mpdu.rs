@@ -40,6 +40,7 @@ impl FrameControl {
     pub const QOS_NULL: u16 = 0xC8;
 
     /// The field of a frame; 0 for a frame without one.
+    #[inline]
     pub fn of(frame: &[u8]) -> Self {
         Self(frame.first_chunk().copied().map_or(0, u16::from_le_bytes))
     }
@@ -90,6 +91,7 @@ impl FrameControl {
     }
 
     /// Length of the header, in bytes. Linux: `ieee80211_hdrlen`.
+    #[inline]
     pub const fn header_len(self) -> usize {
         if self.is_data() {
             match (

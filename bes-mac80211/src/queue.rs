@@ -56,6 +56,7 @@ impl FifoId {
             .flat_map(|interface| AccessCategory::ALL.map(|ac| Self::new(interface, ac)))
     }
 
+    #[inline]
     const fn bit(self) -> u16 {
         let shift = match self.interface {
             InterfaceId::Zero => 0,
@@ -126,6 +127,7 @@ impl FifoSet {
     }
 
     /// Takes one FIFO out of the set: that of the lowest interface, the most urgent of it.
+    #[inline]
     fn pop(&mut self) -> Option<FifoId> {
         let bit = self.0.trailing_zeros();
         let interface = match bit {
@@ -464,12 +466,16 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
     }
 
     /// What the stack should be told next, until there is nothing. Each change is told once.
+    #[inline]
     pub fn poll_backpressure(&mut self) -> Option<Backpressure> {
         let wanted = if self.pool_high {
             FifoSet::ALL
         } else {
             self.high
         };
+        if wanted == self.stopped {
+            return None;
+        }
         let queue = FifoSet(wanted.0 ^ self.stopped.0).next()?;
         if wanted.has(queue) {
             self.stopped = self.stopped.with(queue);

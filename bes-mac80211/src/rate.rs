@@ -59,6 +59,7 @@ impl RateSeries {
     }
 
     /// The rates, in order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = TxRate> + Clone {
         let [a, b, c, d, e, f, g, h] = self.0.to_le_bytes();
         [[a, b], [c, d], [e, f], [g, h]]
@@ -94,6 +95,7 @@ impl RateSeries {
     /// The part of the series that `attempts` transmissions used, as the stack wants it reported (file 30,
     /// section 3.11): entries are used up in order, the last one that was reached says how often it was tried.
     #[must_use]
+    #[inline]
     pub fn used(self, attempts: u32) -> Self {
         let mut rest = attempts;
         let mut word = 0;

@@ -219,6 +219,7 @@ impl RatePolicies {
     }
 
     /// The policy for a frame with these rates on this band.
+    #[inline]
     pub fn acquire(&mut self, series: RateSeries, band: Band) -> Acquisition {
         let key = Key { series, band };
         self.acquisitions = self.acquisitions.wrapping_add(1);
@@ -287,6 +288,7 @@ impl RatePolicies {
     }
 
     /// A frame that used the policy is back.
+    #[inline]
     pub fn release(&mut self, index: RatePolicyIndex) {
         if let Some(entry) = self.entries.get_mut(index.index()) {
             entry.users = entry.users.saturating_sub(1);

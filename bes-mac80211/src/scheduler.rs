@@ -87,6 +87,7 @@ impl Scheduler {
     }
 
     /// The FIFO of `ready` that should send next; `None` if the set is empty.
+    #[inline]
     pub fn next(&self, ready: FifoSet) -> Option<FifoId> {
         let interface = self.interface(ready)?;
         let share = self.share(interface);
@@ -100,6 +101,7 @@ impl Scheduler {
     }
 
     /// A frame of `bytes` was sent from `queue`, out of the same `ready` set.
+    #[inline]
     pub fn charge(&mut self, queue: FifoId, bytes: usize, ready: FifoSet) {
         let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         if queue.interface != self.turn {
@@ -141,6 +143,7 @@ impl Scheduler {
     }
 
     /// Whose turn it is among the interfaces that have something ready.
+    #[inline]
     fn interface(&self, ready: FifoSet) -> Option<InterfaceId> {
         let is_ready = |interface| !ready.and(FifoSet::of_interface(interface)).is_empty();
         if is_ready(self.turn) && self.share(self.turn).deficit > 0 {

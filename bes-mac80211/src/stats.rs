@@ -97,6 +97,7 @@ impl Stats {
     }
 
     /// The counters of a FIFO, to be counted up.
+    #[inline]
     pub fn tx_mut(&mut self, fifo: FifoId) -> &mut TxCounters {
         let [a, b, c] = &mut self.tx;
         let [voice, video, best_effort, background] = match fifo.interface {
@@ -122,6 +123,7 @@ impl Stats {
         }
     }
 
+    #[inline]
     fn rx_mut(&mut self, interface: InterfaceId) -> &mut RxCounters {
         let [a, b, c] = &mut self.rx;
         match interface {
@@ -200,6 +202,7 @@ impl Stats {
     }
 
     /// A frame was taken into a queue.
+    #[inline]
     pub fn count_queued(&mut self, fifo: FifoId) {
         add(&mut self.tx_mut(fifo).queued, 1);
     }
@@ -210,6 +213,7 @@ impl Stats {
     }
 
     /// A frame of `len` bytes was given to the chip.
+    #[inline]
     pub fn count_sent(&mut self, fifo: FifoId, len: u16) {
         let counters = self.tx_mut(fifo);
         add(&mut counters.sent, 1);
@@ -222,6 +226,7 @@ impl Stats {
     }
 
     /// A frame of `len` bytes went back to the stack.
+    #[inline]
     pub fn count_status(&mut self, fifo: FifoId, len: u16, status: &TxStatus) {
         let counters = self.tx_mut(fifo);
         add(&mut counters.ack_failures, u64::from(status.ack_failures));

@@ -178,6 +178,7 @@ pub struct TxContext {
 /// # Errors
 ///
 /// [`TxRefused::TooShort`], [`TxRefused::TooLong`], [`TxRefused::BlockAck`].
+#[inline]
 pub fn check(frame: &[u8], info: &TxInfo) -> Result<(), TxRefused> {
     let control = FrameControl::of(frame);
     let room = Room::for_frame(control, info.key);
@@ -207,6 +208,7 @@ pub fn check(frame: &[u8], info: &TxInfo) -> Result<(), TxRefused> {
 /// # Errors
 ///
 /// The frame as it was, and why it cannot be sent; its policy is the caller's to release.
+#[inline]
 pub fn prepare<F: TxFrame>(
     queued: Queued<F>,
     policy: &Policy,
@@ -237,6 +239,7 @@ pub fn prepare<F: TxFrame>(
 }
 
 /// Leaves the frame as it was if it fails.
+#[inline]
 fn build<F: TxFrame>(
     frame: &mut F,
     info: &TxInfo,
@@ -287,15 +290,14 @@ fn build<F: TxFrame>(
         frame_len: u16::try_from(message_len).map_err(|_error| TxRefused::TooLong)?,
     };
 
-    if room.trailer > 0 {
-        frame.put(room.trailer).map_err(refuse)?;
-    }
-    // Nobody knows whether the chip reads it, so a frame without room for it goes without.
-    if frame.put(TIME_STAMP).is_ok() {
+    // Nobody knows whether the chip reads the time stamp, so a frame without room for it goes without.
+    if frame.put(room.trailer.saturating_add(TIME_STAMP)).is_ok() {
         let [a, b, c, d, ..] = context.now.as_millis().to_le_bytes();
         if let Some(stamp) = frame.bytes_mut().last_chunk_mut() {
             *stamp = [a, b, c, d];
         }
+    } else {
+        frame.put(room.trailer).map_err(refuse)?;
     }
     let pushed = frame.push(offset).map_err(refuse);
     if let Err(refused) = pushed {
@@ -341,6 +343,7 @@ fn priority(
 }
 
 /// Takes everything off a frame that [`prepare`] put around it.
+#[inline]
 fn restore<F: TxFrame>(frame: &mut F, tag: &TxTag) {
     frame.pull(usize::from(tag.offset));
     frame.trim(usize::from(tag.len));
@@ -357,6 +360,7 @@ pub enum Confirmed<F> {
 }
 
 /// The chip confirmed a frame.
+#[inline]
 pub fn confirmed<F: TxFrame>(mut frame: F, tag: &TxTag, confirm: &TransmitConfirm) -> Confirmed<F> {
     restore(&mut frame, tag);
     if confirm.status == Status::Requeue && confirm.flags.requeue() {

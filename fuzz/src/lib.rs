@@ -1,0 +1,129 @@
+//! Fuzz targets: everything that reads bytes from the chip, from the air or from a file.
+//!
+//! A target is a function of bytes. It must return for every input; a panic, a wrong result (the assertions below) or
+//! an input that takes seconds is a bug. `cargo xtask fuzz` runs them: under libFuzzer where a nightly toolchain is
+//! present, with the driver in `src/bin/driver.rs` otherwise. Seeds are in `corpus/`, written by `cargo run --bin
+//! corpus` from [`corpus`].
+//!
+//! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz_targets/`, an entry in `Cargo.toml`,
+//! seeds in [`corpus::seeds`]. A test checks that none of these was forgotten.
+
+use bes_hal::firmware::FirmwareFile;
+use bes_hal::transport::MAX_BATCH;
+use std::fmt::Display;
+
+pub mod corpus;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// Every target by name.
+pub const TARGETS: [(&str, Target); 4] = [
+    ("factory_text", factory_text),
+    ("firmware_image", firmware_image),
+    ("rx_burst", rx_burst),
+    ("wsm_message", wsm_message),
+];
+
+/// Shows a value and throws the text away: printing must not panic either.
+fn show(value: impl Display) {
+    assert!(!value.to_string().is_empty());
+}
+
+/// The factory calibration text (a file that users edit).
+pub fn factory_text(data: &[u8]) {
+    use bes_sdio_bus::factory::Factory;
+    let unchecked = Factory::parse(data, false);
+    if let Ok(factory) = &unchecked {
+        assert_eq!(factory.block()[..2], [0x80, 0xBA]);
+        assert!(factory.warnings().count() <= 32);
+    }
+    match (Factory::parse(data, true), unchecked) {
+        (Ok(checked), unchecked) => assert_eq!(Ok(checked), unchecked),
+        (Err(error), _) => show(error),
+    }
+}
+
+/// A firmware image (a file that may be cut or foreign).
+pub fn firmware_image(data: &[u8]) {
+    use bes_sdio_bus::image::Image;
+    match Image::parse(FirmwareFile::Main, data) {
+        Ok(image) => {
+            assert_eq!(image.content.len() + 4, data.len());
+            assert!(image.load_address.checked_add(image.content.len() as u32).is_some());
+        }
+        Err(error) => show(error),
+    }
+}
+
+/// A burst from the chip.
+pub fn rx_burst(data: &[u8]) {
+    // A burst is at most what 64 blocks hold; the transport never reads more.
+    let data = data.get(..64 * 512).unwrap_or(data);
+    let (messages, defect) = bes_sdio_bus::rx_batch::split(data);
+    let messages = messages.as_slice();
+    assert!(messages.len() <= MAX_BATCH);
+    assert!(!messages.is_empty() || defect.is_some());
+    let mut end = 0;
+    for span in messages {
+        let message = span.of(data);
+        assert!(usize::from(span.start) >= end, "messages overlap");
+        assert_eq!(usize::from(span.start) % 4, 0);
+        assert_eq!(message.len(), usize::from(span.len));
+        assert_eq!(message[..2], span.len.to_le_bytes());
+        end = usize::from(span.start) + message.len();
+        wsm_message(message);
+    }
+    if let Some(defect) = defect {
+        show(defect);
+    }
+}
+
+/// One message of the chip or of the host.
+pub fn wsm_message(data: &[u8]) {
+    use bes_wsm::wire::mib::{ReadMibConfirm, WriteMibRequest};
+    use bes_wsm::wire::rx::ReceiveHeader;
+    use bes_wsm::wire::startup::Startup;
+    use bes_wsm::wire::tx::{MultiTransmitConfirm, TransmitConfirm, TransmitHeader};
+    use bes_wsm::wire::{header, Confirm, GenericConfirm, Header, SequenceNumber};
+
+    match Header::parse(data) {
+        Ok(header) => show(header),
+        Err(error) => show(error),
+    }
+    if let Ok(startup) = Startup::parse(data) {
+        show(startup);
+    }
+    if let Ok(confirm) = GenericConfirm::parse(data) {
+        show(confirm);
+    }
+    if let Ok(confirm) = ReadMibConfirm::parse(data) {
+        show(confirm);
+    }
+    if let Ok(request) = WriteMibRequest::parse(data) {
+        assert!(request.data.len() <= data.len());
+        show(request.id);
+    }
+    if let Ok(confirm) = TransmitConfirm::parse(data) {
+        show(confirm);
+    }
+    if let Ok(confirms) = MultiTransmitConfirm::parse(data) {
+        let count = confirms.iter().len();
+        assert!(count * 20 <= data.len(), "more confirms than bytes");
+        confirms.iter().for_each(show);
+    }
+    if let Ok(transmit) = TransmitHeader::parse(data) {
+        assert!(usize::from(transmit.frame_len) <= data.len());
+        show(transmit);
+    }
+    if let Ok((receive, frame)) = ReceiveHeader::split(data) {
+        assert!(frame.len() < data.len());
+        show(receive);
+    }
+    let mut copy = data.to_vec();
+    for number in 0..8 {
+        if header::stamp_sequence(&mut copy, SequenceNumber::new(number)).is_err() {
+            assert!(data.len() < 4);
+        }
+    }
+}

@@ -5,6 +5,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "factory_text" => factory_text(),
         "firmware_image" => firmware_image(),
+        "management_frame" => management_frame(),
         "rx_burst" => rx_burst(),
         "wsm_message" => wsm_message(),
         _ => Vec::new(),
@@ -25,7 +26,10 @@ fn hex(text: &str) -> Vec<u8> {
         .filter(|byte| !byte.is_ascii_whitespace())
         .map(|byte| char::from(byte).to_digit(16).expect("a hexadecimal digit") as u8)
         .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }
 
 /// The same, filled up with zeros to `len`.
@@ -116,32 +120,178 @@ fn rx_burst() -> Vec<(String, Vec<u8>)> {
         ("seventeen_messages", seventeen),
         ("no_message", burst(&[], 512)),
         ("length_1", burst(&[&confirm, &hex("01 00 06 a4")], 512)),
-        ("length_beyond_the_end", burst(&[&confirm, &hex("00 04 04 e8")], 512)),
+        (
+            "length_beyond_the_end",
+            burst(&[&confirm, &hex("00 04 04 e8")], 512),
+        ),
         ("length_65535", burst(&[&hex("ff ff 04 e8")], 512)),
-        ("long_message_second", burst(&[&confirm, &hex("64 06 04 e8")], 2048)),
+        (
+            "long_message_second",
+            burst(&[&confirm, &hex("64 06 04 e8")], 2048),
+        ),
         ("unaligned_end", burst(&[&hex("05 00 06 a4 00")], 0)),
         ("no_terminator", burst(&[confirm.as_slice(); 4], 32)),
         ("two_bytes", hex("08 00")),
     ])
 }
 
+/// Frames from the air, each alone and behind the status with which the chip would report it.
+fn management_frame() -> Vec<(String, Vec<u8>)> {
+    const ACCESS_POINT: &str = "00 1a 2b 3c 4d 5e";
+    const STATION: &str = "02 11 22 33 44 55";
+    let frame = |control: &str, body: &str| {
+        hex(&format!(
+            "{control} 00 00 {STATION} {ACCESS_POINT} {ACCESS_POINT} 00 00 {body}"
+        ))
+    };
+    let fixed = "00 00 00 00 00 00 00 00 64 00 11 04";
+    let rsn = "30 14 01 00 00 0f ac 04 01 00 00 0f ac 04 01 00 00 0f ac 02 00 00";
+    let ht = format!(
+        "2d 1a 6e 11 17 ff {} 3d 16 06 00 {}",
+        "00 ".repeat(22),
+        "00 ".repeat(20)
+    );
+    let elements = format!(
+        "00 04 74 65 73 74 01 04 82 84 8b 96 03 01 06 05 04 00 03 00 00 2a 01 00 {rsn} {ht}"
+    );
+    let frames = [
+        ("beacon", frame("80 00", &format!("{fixed} {elements}"))),
+        (
+            "beacon_element_too_long",
+            frame("80 00", &format!("{fixed} 00 ff 74 65 73 74")),
+        ),
+        (
+            "beacon_tim_short",
+            frame("80 00", &format!("{fixed} 05 01 00")),
+        ),
+        (
+            "beacon_tim_period_0",
+            frame("80 00", &format!("{fixed} 05 04 00 00 00 00")),
+        ),
+        ("beacon_without_elements", frame("80 00", fixed)),
+        (
+            "probe_response",
+            frame("50 00", &format!("{fixed} {elements}")),
+        ),
+        (
+            "association_response",
+            frame("10 00", "11 04 00 00 01 c0 01 04 82 84 8b 96"),
+        ),
+        ("deauthentication", frame("c0 00", "07 00")),
+        ("deauthentication_without_reason", frame("c0 00", "")),
+        (
+            "disassociation_protected",
+            frame(
+                "a0 40",
+                "00 00 00 20 00 00 00 00 08 00 00 00 00 00 00 00 00 00",
+            ),
+        ),
+        (
+            "action_add_block_ack",
+            frame("d0 00", "03 00 01 02 10 00 00 10 00"),
+        ),
+        (
+            "qos_data",
+            frame("88 02", "00 00 aa aa 03 00 00 00 08 06 00 00 00 00 00 00"),
+        ),
+        (
+            "qos_data_amsdu",
+            frame(
+                "88 02",
+                "80 00 02 11 22 33 44 55 00 1a 2b 3c 4d 5e ff ff aa aa 03 00 00 00 08 00",
+            ),
+        ),
+        (
+            "data_protected",
+            frame(
+                "08 42",
+                "01 00 00 20 00 00 00 00 aa aa 03 00 00 00 08 00 11 22 33 44 55 66 77 88",
+            ),
+        ),
+        (
+            "four_addresses",
+            frame("88 03", "02 00 00 00 00 01 00 00 aa aa 03 00 00 00 08 00"),
+        ),
+        ("fragment", frame("08 06", "aa aa 03 00 00 00 88 8e 01 03")),
+        ("acknowledgement", hex("d4 00 00 00 02 11 22 33 44 55")),
+    ];
+    // Success on channel 6 at MCS 7 and 1 Mbit/s, then decrypted by the chip with CCMP.
+    let statuses = [
+        ("plain", "00 00 00 00 06 00 15 78 00 00 00 00"),
+        ("slow", "00 00 00 00 06 00 00 78 00 00 00 00"),
+        ("decrypted", "00 00 00 00 06 00 15 78 07 40 01 00"),
+        ("mic_failure", "02 00 00 00 24 00 0d 78 03 00 00 00"),
+    ];
+    let mut seeds = Vec::new();
+    for (name, frame) in frames {
+        for (status_name, status) in statuses {
+            let mut content = hex_to(status, 28);
+            content.extend_from_slice(&frame);
+            seeds.push((format!("{status_name}_{name}"), content));
+        }
+        seeds.push((name.to_owned(), frame));
+    }
+    seeds
+}
+
 /// The default text of file 11, section 8.
 fn factory_text() -> Vec<(String, Vec<u8>)> {
     let values: [(&str, &[(&str, &str)]); 6] = [
-        ("##head", &[("magic:0x", "ba80"), ("version:0x", "2"), ("crc:0x", "b1cf339f")]),
-        ("##iq&xtal", &[("iQ_offset:0x", "0"), ("freq_cal:0x", "a0"), ("freq_cal_flags:0x", "0")]),
-        ("##2.4g_power_11n", &[
-            ("ch1:0x", "1400"), ("ch7:0x", "1400"), ("ch13:0x", "1400"),
-            ("tx_power_type:0x", "ff"), ("temperature:0x", "0"),
-        ]),
-        ("##5g_power_11n", &[
-            ("ch36-40:0x", "1400"), ("ch44-48:0x", "1400"), ("ch52-56:0x", "1400"), ("ch60-64:0x", "1400"),
-            ("ch100-104:0x", "1400"), ("ch108-112:0x", "1400"), ("ch116-120:0x", "1400"),
-            ("ch124-128:0x", "1400"), ("ch132-136:0x", "1400"), ("ch140-144:0x", "1400"),
-            ("ch149-153:0x", "1400"), ("ch157-161:0x", "1400"), ("ch165-169:0x", "1400"),
-            ("tx_power_flags_5G:0x", "0"), ("temperature_5G:0x", "0"),
-        ]),
-        ("##bt", &[("bdr_div:0x", "5"), ("bdr_power:0x", "10"), ("edr_div:0x", "5"), ("edr_power:0x", "15")]),
+        (
+            "##head",
+            &[
+                ("magic:0x", "ba80"),
+                ("version:0x", "2"),
+                ("crc:0x", "b1cf339f"),
+            ],
+        ),
+        (
+            "##iq&xtal",
+            &[
+                ("iQ_offset:0x", "0"),
+                ("freq_cal:0x", "a0"),
+                ("freq_cal_flags:0x", "0"),
+            ],
+        ),
+        (
+            "##2.4g_power_11n",
+            &[
+                ("ch1:0x", "1400"),
+                ("ch7:0x", "1400"),
+                ("ch13:0x", "1400"),
+                ("tx_power_type:0x", "ff"),
+                ("temperature:0x", "0"),
+            ],
+        ),
+        (
+            "##5g_power_11n",
+            &[
+                ("ch36-40:0x", "1400"),
+                ("ch44-48:0x", "1400"),
+                ("ch52-56:0x", "1400"),
+                ("ch60-64:0x", "1400"),
+                ("ch100-104:0x", "1400"),
+                ("ch108-112:0x", "1400"),
+                ("ch116-120:0x", "1400"),
+                ("ch124-128:0x", "1400"),
+                ("ch132-136:0x", "1400"),
+                ("ch140-144:0x", "1400"),
+                ("ch149-153:0x", "1400"),
+                ("ch157-161:0x", "1400"),
+                ("ch165-169:0x", "1400"),
+                ("tx_power_flags_5G:0x", "0"),
+                ("temperature_5G:0x", "0"),
+            ],
+        ),
+        (
+            "##bt",
+            &[
+                ("bdr_div:0x", "5"),
+                ("bdr_power:0x", "10"),
+                ("edr_div:0x", "5"),
+                ("edr_power:0x", "15"),
+            ],
+        ),
         ("##select_efuse_flag", &[("select_efuse:", "0")]),
     ];
     let text = |line_end: &str| {
@@ -158,12 +308,32 @@ fn factory_text() -> Vec<(String, Vec<u8>)> {
     named([
         ("default", good.clone().into_bytes()),
         ("carriage_returns", text("\r\n").into_bytes()),
-        ("thirty_values", good.split("##select").next().unwrap_or("").as_bytes().to_vec()),
-        ("thirty_two_values", good.replace("%%", "extra:0x1\n%%").into_bytes()),
-        ("wrong_crc", good.replace("b1cf339f", "12345678").into_bytes()),
+        (
+            "thirty_values",
+            good.split("##select")
+                .next()
+                .unwrap_or("")
+                .as_bytes()
+                .to_vec(),
+        ),
+        (
+            "thirty_two_values",
+            good.replace("%%", "extra:0x1\n%%").into_bytes(),
+        ),
+        (
+            "wrong_crc",
+            good.replace("b1cf339f", "12345678").into_bytes(),
+        ),
         ("wrong_magic", good.replace("ba80", "ba81").into_bytes()),
-        ("value_too_wide", good.replace("ch7:0x1400", "ch7:0xfffffffffffffffff1400").into_bytes()),
-        ("no_number", good.replace("freq_cal:0xa0", "freq_cal:0x").into_bytes()),
+        (
+            "value_too_wide",
+            good.replace("ch7:0x1400", "ch7:0xfffffffffffffffff1400")
+                .into_bytes(),
+        ),
+        (
+            "no_number",
+            good.replace("freq_cal:0xa0", "freq_cal:0x").into_bytes(),
+        ),
         ("cut", good.as_bytes()[..200].to_vec()),
         ("empty", Vec::new()),
         ("not_text", vec![0xFF; 64]),

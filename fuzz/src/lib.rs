@@ -5,6 +5,9 @@
 //! present, with the driver in `src/bin/driver.rs` otherwise. Seeds are in `corpus/`, written by `cargo run --bin
 //! corpus` from [`corpus`].
 //!
+//! A target that drives the whole stack against a chip that answers arbitrarily belongs here as well, named
+//! `hostile_chip`; the same five steps.
+//!
 //! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz_targets/`, an entry in `Cargo.toml`,
 //! seeds in [`corpus::seeds`]. A test checks that none of these was forgotten.
 
@@ -18,9 +21,10 @@ pub mod corpus;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("factory_text", factory_text),
     ("firmware_image", firmware_image),
+    ("management_frame", management_frame),
     ("rx_burst", rx_burst),
     ("wsm_message", wsm_message),
 ];
@@ -50,9 +54,90 @@ pub fn firmware_image(data: &[u8]) {
     match Image::parse(FirmwareFile::Main, data) {
         Ok(image) => {
             assert_eq!(image.content.len() + 4, data.len());
-            assert!(image.load_address.checked_add(image.content.len() as u32).is_some());
+            assert!(image
+                .load_address
+                .checked_add(image.content.len() as u32)
+                .is_some());
         }
         Err(error) => show(error),
+    }
+}
+
+/// A frame from the air: as it is, and inside a RECEIVE indication whose 28 bytes of status come first.
+pub fn management_frame(data: &[u8]) {
+    use bes_mac80211::disconnect::{Disconnect, Membership};
+    use bes_mac80211::elements::elements;
+    use bes_mac80211::{beacon::Beacon, mpdu};
+    use bes_wsm::wire::Status;
+
+    let control = mpdu::FrameControl::of(data);
+    assert!(control.header_len() <= 36);
+    let _addresses = (
+        mpdu::receiver(data),
+        mpdu::third_address(data),
+        mpdu::tid(data),
+    );
+    for iv in [0, 4, 8, 18, usize::MAX] {
+        let _kinds = (
+            mpdu::is_block_ack_action(data, iv),
+            mpdu::is_eapol(data, iv),
+        );
+    }
+    if let Some(bssid) = mpdu::transmitter(data) {
+        if let Some(beacon) = Beacon::of(data, bssid) {
+            assert!(beacon.tim.is_none_or(|tim| tim.dtim_period != 0));
+            assert_ne!(beacon.wake_up_period(), Some(0));
+        }
+        for pmf in [false, true] {
+            let membership = Membership {
+                address: mpdu::receiver(data).unwrap_or(bssid),
+                bssid,
+                pmf,
+                connecting: !pmf,
+            };
+            let _verdict = Disconnect::judge(data, Status::Success, &membership);
+        }
+    }
+    // Every start, so that elements are also read out of step.
+    for start in 0..data.len().min(64) {
+        let mut walk = elements(&data[start..]);
+        let walked: usize = walk.by_ref().map(|(_, content)| content.len() + 2).sum();
+        assert_eq!(walked + walk.rest().len(), data.len() - start);
+    }
+    receive(data);
+}
+
+/// The first 28 bytes are the status that the chip reports, the rest is the frame.
+fn receive(data: &[u8]) {
+    use bes_hal::{frame::Span, Instant};
+    use bes_wsm::wire::InterfaceId;
+
+    let Ok(len) = u16::try_from(data.len() + 4) else {
+        return;
+    };
+    for id in [0x0804u16, 0x0844, 0x0884] {
+        let mut message = [len.to_le_bytes(), id.to_le_bytes()].concat();
+        message.extend_from_slice(data);
+        let span = Span { start: 8, len };
+        for generic in [None, Some(InterfaceId::One)] {
+            // What stands around the message belongs to others.
+            let mut burst = vec![0xA5; 8];
+            burst.extend_from_slice(&message);
+            burst.extend_from_slice(&[0xA5; 8]);
+            match bes_mac80211::rx::receive(&mut burst, span, generic, Instant::ZERO) {
+                Ok(part) => {
+                    assert!(part.span.start >= span.start);
+                    assert!(part.span.of(&burst).len() <= data.len());
+                    assert!(
+                        u32::from(part.span.start) + u32::from(part.span.len)
+                            <= u32::from(span.start) + u32::from(len)
+                    );
+                }
+                Err(drop) => show(drop),
+            }
+            assert_eq!(burst[..8], [0xA5; 8]);
+            assert_eq!(burst[burst.len() - 8..], [0xA5; 8]);
+        }
     }
 }
 

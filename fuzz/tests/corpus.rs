@@ -11,7 +11,15 @@ fn folder(name: &str) -> PathBuf {
 fn names(path: PathBuf) -> BTreeSet<String> {
     std::fs::read_dir(path)
         .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect()
 }
 
@@ -23,7 +31,10 @@ fn every_target_has_an_entry_a_corpus_and_seeds() {
     let manifest = std::fs::read_to_string(folder("Cargo.toml")).unwrap();
     for name in known {
         assert!(seeds(&name).len() > 3, "{name} has few seeds");
-        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        assert!(
+            manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")),
+            "{name}"
+        );
     }
 }
 
@@ -32,8 +43,13 @@ fn every_seed_is_in_the_tree_as_it_is_made() {
     for (target, _) in TARGETS {
         for (name, content) in seeds(target) {
             let path = folder("corpus").join(target).join(&name);
-            let found = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert!(found == content, "{} differs; cargo run --bin corpus", path.display());
+            let found =
+                std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(
+                found == content,
+                "{} differs; cargo run --bin corpus",
+                path.display()
+            );
         }
     }
 }

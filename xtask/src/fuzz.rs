@@ -10,9 +10,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// Coverage for libFuzzer.
-const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+const COVERAGE: &str =
+    "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1";
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
 /// What to fuzz.
 #[derive(clap::Args)]
@@ -74,7 +75,7 @@ fn fuzz(project: &Project, options: &Options) -> Result<(u64, u64)> {
         println!("on stable, without coverage (`rustup toolchain install nightly` and a C++ compiler give libFuzzer)");
         Engine::stable(project, &folder)?
     } else {
-        Engine::libfuzzer(project, &folder)?
+        Engine::libfuzzer(project, &folder, &wanted)?
     };
     let (mut passed, mut failed) = (0, 0);
     for name in wanted {
@@ -131,7 +132,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn libfuzzer(project: &Project, folder: &Path) -> Result<Self> {
+    fn libfuzzer(project: &Project, folder: &Path, names: &[&String]) -> Result<Self> {
         let version = Command::new("rustc").args(["+nightly", "-vV"]).output()?;
         let host = String::from_utf8_lossy(&version.stdout)
             .lines()
@@ -140,15 +141,10 @@ impl Engine {
         let target = project.target.join("fuzz-nightly");
         let mut build = Command::new("cargo");
         build
-            .args([
-                "+nightly",
-                "build",
-                "--release",
-                "--bins",
-                "--features",
-                "libfuzzer",
-            ])
+            .args(["+nightly", "build", "--release", "--features", "libfuzzer"])
             .args(["--target", &host])
+            // Not the driver on stable: it has no libFuzzer to link with.
+            .args(names.iter().flat_map(|name| ["--bin", name]))
             .arg("--manifest-path")
             .arg(folder.join("Cargo.toml"))
             .env("RUSTFLAGS", COVERAGE)
@@ -164,7 +160,6 @@ impl Engine {
         build
             .args(["build", "--release", "--bin", "driver", "--manifest-path"])
             .arg(folder.join("Cargo.toml"))
-            .env("RUSTFLAGS", "-Cdebug-assertions -Coverflow-checks")
             .env("CARGO_TARGET_DIR", &target);
         echo(&build);
         ensure!(

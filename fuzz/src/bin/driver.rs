@@ -14,6 +14,9 @@ const MAX_LEN: usize = 40_000;
 /// A target that takes longer for one input hangs.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
+/// What is being run, and since when.
+type Current = Mutex<Option<(Instant, Vec<u8>)>>;
+
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
@@ -34,8 +37,8 @@ fn main() -> Result<(), Error> {
 
     let seeds = read_corpus(Path::new(corpus))?;
     let artifacts = PathBuf::from(artifacts);
-    // What is being run, since when; the watchdog looks at it.
-    let current: Arc<Mutex<Option<(Instant, Vec<u8>)>>> = Arc::default();
+    // The watchdog looks at it.
+    let current: Arc<Current> = Arc::default();
     std::thread::spawn({
         let (current, artifacts) = (Arc::clone(&current), artifacts.clone());
         move || watch(&current, &artifacts)
@@ -69,7 +72,7 @@ fn main() -> Result<(), Error> {
         run(&input)?;
         count += 1;
         // A changed input now and then becomes a seed, so that changes add up.
-        if count % 512 == 0 {
+        if count & 0x1FF == 0 {
             if pool.len() < 512 {
                 pool.push(input);
             } else {
@@ -105,7 +108,7 @@ fn save(folder: &Path, kind: &str, input: &[u8]) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-fn watch(current: &Mutex<Option<(Instant, Vec<u8>)>>, artifacts: &Path) {
+fn watch(current: &Current, artifacts: &Path) {
     loop {
         std::thread::sleep(Duration::from_millis(500));
         let Ok(current) = current.lock() else { return };
@@ -124,7 +127,18 @@ fn watch(current: &Mutex<Option<(Instant, Vec<u8>)>>, artifacts: &Path) {
 /// Changes an input a little, in one of the ways that parsers trip over.
 fn mutate(input: &mut Vec<u8>, pool: &[Vec<u8>], rng: &mut Rng) {
     const WORDS: [u32; 12] = [
-        0, 1, 3, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF,
+        0,
+        1,
+        3,
+        4,
+        0x7F,
+        0x80,
+        0xFF,
+        0x7FFF,
+        0x8000,
+        0xFFFF,
+        0x7FFF_FFFF,
+        0xFFFF_FFFF,
     ];
     let at = rng.usize(..=input.len());
     match rng.u8(..9) {

@@ -82,18 +82,31 @@ fn fuzz(project: &Project, options: &Options) -> Result<(u64, u64)> {
         println!("\n--- {name}");
         let mut command = engine.command(&folder, name, options)?;
         echo(&command);
-        if command
-            .status()
-            .context("cannot run the fuzz target")?
-            .success()
-        {
+        // Both engines say much on the way; it matters only when something was found.
+        let output = command.output().context("cannot run the fuzz target")?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        if output.status.success() {
             passed += 1;
+            for line in lines.iter().filter(|line| is_summary(line)) {
+                println!("{line}");
+            }
         } else {
             failed += 1;
+            println!("{}", lines[lines.len().saturating_sub(80)..].join("\n"));
             println!("{name} failed; the input is in fuzz/artifacts/{name}/");
         }
     }
     Ok((passed, failed))
+}
+
+/// Lines of an engine that say what was done.
+fn is_summary(line: &str) -> bool {
+    line.starts_with("seed ")
+        || line.ends_with(" inputs")
+        || line.starts_with("INFO: Seed:")
+        || line.starts_with("stat::number_of_executed_units")
 }
 
 /// Names of the targets: the files of `fuzz_targets`.
@@ -184,10 +197,11 @@ impl Engine {
                     .arg(format!("-max_total_time={seconds}"))
                     .arg(format!("-artifact_prefix={}/", artifacts.display()))
                     .args([
+                        "-max_len=33000",
                         "-timeout=10",
                         "-rss_limit_mb=2048",
-                        "-print_final_stats=0",
-                        "-verbosity=0",
+                        "-print_final_stats=1",
+                        "-verbosity=1",
                     ]);
                 if let Some(seed) = options.seed {
                     command.arg(format!("-seed={seed}"));

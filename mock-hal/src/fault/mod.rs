@@ -179,7 +179,6 @@ impl<S: SdioFunction> Faulty<S> {
                 return Ok(state.announced & 0x80);
             }
         }
-        state.lost = false;
         let value = self.inner.read_register(wire::ANNOUNCEMENT)?;
         if value & 0x7F != 0 {
             state.announced = value;
@@ -281,6 +280,8 @@ impl<S: SdioFunction> SdioFunction for Faulty<S> {
                     return Ok(value);
                 }
             }
+            // Reading it acknowledges the interrupt, in the boot phase as well: what was lost is over.
+            state.lost &= address != wire::ANNOUNCEMENT;
             (state.strikes(Fault::Crc, now), state.wifi)
         };
         let value = if wifi && address == wire::ANNOUNCEMENT {
@@ -385,6 +386,7 @@ impl<S: SdioFunction> SdioFunction for Faulty<S> {
         let now = self.inner.now();
         let mut state = self.state();
         let spurious = std::mem::take(&mut state.spurious);
+        state.lost &= raised;
         if raised && !state.lost && state.strikes(Fault::LostInterrupt, now) {
             state.lost = true;
         }

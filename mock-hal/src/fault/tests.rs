@@ -161,6 +161,14 @@ fn a_lost_interrupt_stays_lost_until_the_announcement_is_read() {
     assert!(!faulty.take_interrupt());
     faulty.read_register(1).expect("no fault");
     assert!(faulty.take_interrupt());
+
+    // Before Wi-Fi as well.
+    let plan = Plan::new(1).with(Fault::LostInterrupt, When::Opportunity(0));
+    let (mut faulty, _) = Faulty::new(Probe::default(), plan);
+    faulty.inner.interrupt = true;
+    assert!(!faulty.take_interrupt());
+    faulty.read_register(1).expect("no fault");
+    assert!(faulty.take_interrupt());
 }
 
 #[test]

@@ -8,17 +8,21 @@
 //! | `sleep` | what keeps the MCU awake and what wakes it | file 10, section 9; file 50, 3.12 |
 //! | `announcer` | bursts to the host | file 10, sections 5 and 15 |
 //! | `receiver` | transfers from the host | file 10, sections 6 and 15 |
+//! | [`lmac`] | the Wi-Fi firmware: WSM on one side, 802.11 on the other | files 20, 21, 30, 31, 50 |
+//! | `wire` | the chip's side of the WSM messages | file 20 |
 //! | [`settings`] | every figure that may be changed | |
 
 mod announcer;
 pub mod boot;
 mod doorbells;
 mod firmware;
+pub mod lmac;
 mod receiver;
 pub mod registers;
 mod scripted;
 pub mod settings;
 mod sleep;
+pub(crate) mod wire;
 
 pub use firmware::Firmware;
 pub use scripted::ScriptedFirmware;

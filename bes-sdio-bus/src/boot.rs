@@ -86,6 +86,7 @@ enum Stage {
         until: Instant,
     },
     Announced {
+        next: Instant,
         until: Instant,
     },
     Block {
@@ -187,6 +188,7 @@ impl Boot {
                     };
                     if ready {
                         self.stage = Stage::Announced {
+                            next: now.after(env.config.timing.answer_period),
                             until: now.after(env.config.timing.answer_limit),
                         };
                     } else if until.is_due(now) {
@@ -195,10 +197,11 @@ impl Boot {
                         *next = now.after(env.config.timing.calibration_period).min(*until);
                     }
                 }
-                Stage::Announced { until } => {
+                Stage::Announced { next, until } => {
                     let over = until.is_due(now);
-                    if !env.bus.take_interrupt() && !over {
-                        return Ok(Progress::Pending(*until));
+                    let raised = env.bus.take_interrupt();
+                    if !raised && !next.is_due(now) {
+                        return Ok(Progress::Pending(*next));
                     }
                     match pending_length(env.bus)? {
                         dpd::ANNOUNCED_LEN => {
@@ -211,7 +214,7 @@ impl Boot {
                         0 if over => return Err(BootError::CalibrationTimeout.into()),
                         _ if over => return Err(BootError::CalibrationData.into()),
                         // A stray interrupt of before the announcement (trap B14): the right one is still to come.
-                        _ => return Ok(Progress::Pending(*until)),
+                        _ => *next = now.after(env.config.timing.answer_period).min(*until),
                     }
                 }
                 Stage::Block {

@@ -14,8 +14,8 @@ pub(crate) const CRC_ATTEMPTS: u8 = 11;
 
 /// Attempts of a CMD53 that fails in another way which may pass, while Wi-Fi is on. Such a command may or may not have
 /// moved the data; repeating it with the same toggle is right in both cases, because the chip repeats a burst and
-/// drops a duplicate (file 10, section 15, item 9). Once, because a host that times out is slow to do so.
-pub(crate) const OTHER_ATTEMPTS: u8 = 2;
+/// drops a duplicate (file 10, section 15, item 9). Fewer, because a host that times out is slow to do so.
+pub(crate) const OTHER_ATTEMPTS: u8 = 3;
 
 /// Attempts of a CMD53 while booting, 1 ms apart (file 11, section 3).
 pub(crate) const BOOT_ATTEMPTS: u8 = 3;

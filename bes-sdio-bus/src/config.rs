@@ -46,6 +46,8 @@ pub struct Timing {
     pub deactive_rounds: u16,
     /// Longest wait for the answer to a download message (file 11, section 3).
     pub answer_limit: Duration,
+    /// Between two looks for an answer whose interrupt does not come, because it may have been lost.
+    pub answer_period: Duration,
     /// Between two looks for a free receive buffer of the chip.
     pub buffer_period: Duration,
     /// Longest wait for a free receive buffer (trap B1).
@@ -77,6 +79,7 @@ impl Default for Timing {
             active_rounds: 201,
             deactive_rounds: 200,
             answer_limit: Duration::from_secs(1),
+            answer_period: Duration::from_millis(100),
             buffer_period: Duration::from_millis(1),
             buffer_limit: Duration::from_secs(1),
             boot_retry: Duration::from_millis(1),

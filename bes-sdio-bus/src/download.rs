@@ -9,6 +9,10 @@
 //! | `Answer` | waits for the interrupt, reads the length of the answer | `Read` |
 //! | `Read` | reads the answer and checks it, up to 3 attempts 1 ms apart | `Buffers` of the next message |
 //!
+//! A transfer that failed may have moved its data all the same. So a message is not sent again if its answer is there,
+//! and an answer that can no longer be read counts as good where something later tells the truth: the checksum of END
+//! for INFO and DATA, the status register for RUN.
+//!
 //! The sequence number goes on when the procedure is run again, so an answer to a message of the run before is
 //! recognised and left aside.
 
@@ -68,6 +72,7 @@ enum Step {
         written: usize,
     },
     Answer {
+        next: Instant,
         until: Instant,
     },
     Read {
@@ -189,7 +194,7 @@ impl Download {
             Step::Write {
                 attempt, written, ..
             } => self.write(bus, content, attempt, written, now),
-            Step::Answer { until } => self.look_for_answer(bus, until, now),
+            Step::Answer { next, until } => self.look_for_answer(bus, next, until, now),
             Step::Read { next, .. } if !next.is_due(now) => Ok(Turn::Wait(next)),
             Step::Read { attempt, until, .. } => self.read(bus, content, attempt, until, now),
         }
@@ -265,9 +270,19 @@ impl Download {
             .len()
             .saturating_add(data.len())
             .max(Count::BLOCK_SIZE);
+        let until = now.after(bus.timing.answer_limit);
         if written == 0 {
-            // Interrupts of the past say nothing about the answer; from here on none is lost (trap B10).
-            bus.take_interrupt();
+            // Interrupts of the past say nothing about the answer; from here on none is lost (trap B10). But behind an
+            // attempt that failed, one says that the chip has the message.
+            let raised = bus.take_interrupt();
+            if raised && attempt > 1 && pending_length(bus)? == ANSWER_LEN {
+                self.step = Step::Read {
+                    next: now,
+                    attempt: 1,
+                    until,
+                };
+                return Ok(Turn::Again);
+            }
         }
         while written < total {
             let (moves, len) = next_chunk(bus.limits, total.saturating_sub(written));
@@ -290,23 +305,23 @@ impl Download {
                 }
             }
         }
-        self.step = Step::Answer {
-            until: now.after(bus.timing.answer_limit),
-        };
+        self.step = Step::answer(bus, until, now);
         Ok(Turn::Again)
     }
 
-    /// Looks only after an interrupt, because nothing says what the length register holds before; and once more when
-    /// the time is over, in case the interrupt was lost.
+    /// Looks after an interrupt, because nothing says what the length register holds before; and from time to time
+    /// without one, in case it was lost. An answer of the past that such a look may find has another sequence number.
     fn look_for_answer<S: SdioFunction>(
         &mut self,
         bus: &mut Bus<S>,
+        next: Instant,
         until: Instant,
         now: Instant,
     ) -> Result<Turn, TransportError> {
         let over = until.is_due(now);
-        if !bus.take_interrupt() && !over {
-            return Ok(Turn::Wait(until));
+        let raised = bus.take_interrupt();
+        if !raised && !next.is_due(now) {
+            return Ok(Turn::Wait(next));
         }
         match pending_length(bus)? {
             ANSWER_LEN => {
@@ -317,9 +332,12 @@ impl Download {
                 };
                 Ok(Turn::Again)
             }
-            0 if over => Err(BootError::NoAnswer.into()),
-            // A stray interrupt (trap B2).
-            0 => Ok(Turn::Wait(until)),
+            0 if over => self.without_answer(),
+            // Lost or a stray interrupt (trap B2).
+            0 => {
+                self.step = Step::answer(bus, until, now);
+                Ok(Turn::Again)
+            }
             // Nothing of another length is ever read here (trap B3).
             _ => Err(BootError::BadAnswer.into()),
         }
@@ -337,6 +355,12 @@ impl Download {
             address: u32::from(ANSWER_LEN),
             count: Count::Bytes(ANSWER_LEN),
         };
+        if attempt > 1 {
+            let length = pending_length(bus)?;
+            if length != ANSWER_LEN {
+                return self.answer_is_gone(bus, content, length, now);
+            }
+        }
         let mut answer = [0; 8];
         if let Err(error) = bus.read_data_once(command, &mut answer) {
             let (next, attempt) = try_again(bus, error, attempt, now)?;
@@ -353,10 +377,35 @@ impl Download {
                 if self.foreign > FOREIGN_ANSWERS {
                     return Err(BootError::BadAnswer.into());
                 }
-                self.step = Step::Answer { until };
+                self.step = Step::answer(bus, until, now);
                 Ok(Turn::Again)
             }
             Answer::Accepted => Ok(self.accepted(bus, content, now)),
+        }
+    }
+
+    /// An attempt to read the answer failed but moved it, and the chip has something else of this length, or nothing.
+    fn answer_is_gone<S>(
+        &mut self,
+        bus: &mut Bus<S>,
+        content: &[u8],
+        length: u16,
+        now: Instant,
+    ) -> Result<Turn, TransportError> {
+        match self.stage {
+            Stage::Info | Stage::Data if self.plan != Plan::Register && length == 0 => {
+                Ok(self.accepted(bus, content, now))
+            }
+            _ => self.without_answer(),
+        }
+    }
+
+    /// There is no answer to the message. RUN needs none: the chip got it, and its status tells what came of it.
+    fn without_answer(&self) -> Result<Turn, TransportError> {
+        if self.stage == Stage::Run {
+            Ok(Turn::Done)
+        } else {
+            Err(BootError::NoAnswer.into())
         }
     }
 
@@ -390,6 +439,13 @@ impl Step {
         Self::Buffers {
             next: now,
             until: None,
+        }
+    }
+
+    fn answer<S>(bus: &Bus<S>, until: Instant, now: Instant) -> Self {
+        Self::Answer {
+            next: now.after(bus.timing.answer_period).min(until),
+            until,
         }
     }
 

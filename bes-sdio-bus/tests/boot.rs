@@ -14,14 +14,11 @@ mod chip;
 use bes_hal::firmware::FirmwareFile;
 use bes_hal::time::Instant;
 use bes_hal::transport::{Progress, Transition, Transport};
-use bes_hal::{BootError, SdioError, TransportError};
+use bes_hal::{BootError, TransportError};
 use bes_sdio_bus::boot::FactoryReport;
 use bes_sdio_bus::wake_line::LineState;
 use bes_sdio_bus::{Config, FirmwareType, SdioTransport};
-use chip::{
-    device, files, finish, image, run, Chip, Device, Event, Fault, CALIBRATION_AT, MAIN_AT,
-};
-use proptest::prelude::*;
+use chip::{device, files, finish, image, run, Chip, Device, Event, CALIBRATION_AT, MAIN_AT};
 use std::time::Duration;
 
 fn boot(device: &mut Device) -> Result<(), TransportError> {
@@ -34,13 +31,6 @@ fn boot_error(error: BootError) -> Result<(), TransportError> {
 
 fn with(config: Config) -> Device {
     SdioTransport::new(Chip::new(), files(), config)
-}
-
-fn fault(error: SdioError) -> Option<Fault> {
-    Some(Fault {
-        error,
-        moved: false,
-    })
 }
 
 #[test]
@@ -288,11 +278,11 @@ fn b7_a_late_answer_does_not_spoil_the_next_run() {
 }
 
 #[test]
-fn b10_a_lost_interrupt_costs_a_second_and_not_the_boot() {
+fn b10_a_lost_interrupt_costs_a_tenth_of_a_second_and_not_the_boot() {
     let mut device = device();
     device.function_mut().no_interrupts = true;
     device.begin(Transition::Boot, Instant::ZERO).unwrap();
-    for at in [0, 10, 1009, 1010] {
+    for at in [0, 10, 109, 110] {
         assert_eq!(device.stats().boot_messages, 0);
         device.function_mut().now = Instant::from_millis(at);
         let now = device.now();
@@ -537,73 +527,6 @@ fn a_host_with_eight_blocks_boots_in_turns() {
 }
 
 #[test]
-fn a_failed_transfer_is_tried_three_times_one_millisecond_apart() {
-    let mut device = device();
-    device.function_mut().faults = [
-        fault(SdioError::Crc),
-        fault(SdioError::Timeout),
-        None,
-        fault(SdioError::Crc),
-        fault(SdioError::Timeout),
-    ]
-    .into();
-    boot(&mut device).unwrap();
-    assert_eq!(device.stats().retries, 4);
-    assert_eq!(device.stats().boot_reruns, 0);
-    assert!(device.now() >= Instant::from_millis(10 + 4));
-
-    let mut device = chip::device();
-    device.function_mut().faults = vec![fault(SdioError::Crc); 12].into();
-    assert_eq!(boot(&mut device), Err(TransportError::Bus(SdioError::Crc)));
-    assert_eq!(device.stats().cmd53, 12);
-}
-
-#[test]
-fn a_write_that_failed_but_moved_is_healed_by_the_next_run() {
-    for at in 0..40 {
-        let mut device = device();
-        let chip = device.function_mut();
-        chip.faults = vec![None; at].into();
-        chip.faults.push_back(Some(Fault {
-            error: SdioError::Timeout,
-            moved: true,
-        }));
-        let _ = boot(&mut device);
-        // Whatever it did to the boot under way, the next one is good.
-        device.function_mut().faults.clear();
-        device.reset();
-        let chip = device.function_mut();
-        chip.answers.clear();
-        chip.length = 0;
-        chip.ran.clear();
-        boot(&mut device).unwrap();
-        assert_eq!(device.function().ran.last(), Some(&MAIN_AT));
-    }
-}
-
-#[test]
-fn a_card_that_goes_away_at_any_moment_ends_the_boot_at_once() {
-    let mut whole = device();
-    boot(&mut whole).unwrap();
-    let commands = whole.function().commands;
-    for limit in 0..commands {
-        let mut device = device();
-        device.function_mut().dead_after = Some(limit);
-        assert_eq!(
-            boot(&mut device),
-            Err(TransportError::Bus(SdioError::NoCard)),
-            "after {limit} commands"
-        );
-        assert_eq!(device.wake_line(), LineState::Released);
-        assert!(device.function().commands <= limit + 4);
-        assert_eq!(
-            device.begin(Transition::WifiOn, Instant::ZERO),
-            Err(TransportError::WrongState)
-        );
-    }
-}
-
-#[test]
 fn a_second_boot_needs_a_reset_and_cycles_the_power() {
     let mut device = device();
     device.function_mut().powers = true;
@@ -645,36 +568,4 @@ fn polling_without_a_transition_is_done_and_early_polls_do_nothing() {
         device.begin(Transition::Boot, Instant::ZERO),
         Err(TransportError::WrongState)
     );
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-    #[test]
-    fn a_boot_with_any_noise_ends(
-        registers in proptest::collection::vec((prop::sample::select(vec![0u32, 1, 0x108, 0x109, 0x10A, 0x10C]), any::<u8>()), 0..60),
-        faults in proptest::collection::vec(prop::option::weighted(0.2, (0usize..5, any::<bool>())), 0..60),
-        answers in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 8), 0..4),
-        mute in 0usize..6,
-    ) {
-        let mut device = device();
-        let chip = device.function_mut();
-        for (address, value) in registers {
-            chip.shown.entry(address).or_default().push_back(value);
-        }
-        let errors = [SdioError::Crc, SdioError::Timeout, SdioError::Busy, SdioError::Card, SdioError::OutOfRange];
-        chip.faults = faults
-            .into_iter()
-            .map(|fault| fault.map(|(kind, moved)| Fault { error: errors[kind], moved }))
-            .collect();
-        for answer in answers {
-            chip.say(answer);
-        }
-        chip.mute = mute;
-        let result = boot(&mut device);
-        let line = device.wake_line();
-        prop_assert_eq!(line, LineState::Released);
-        if result.is_ok() {
-            prop_assert_eq!(device.function().ran.last(), Some(&MAIN_AT));
-        }
-    }
 }

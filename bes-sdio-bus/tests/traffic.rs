@@ -305,7 +305,7 @@ fn a_failed_but_moved_read_neither_loses_nor_doubles_a_burst() {
 
 #[test]
 fn a_failed_write_is_repeated_with_the_same_toggle_and_the_chip_drops_the_duplicate() {
-    for (error, count) in [(SdioError::Crc, 10), (SdioError::Timeout, 1)] {
+    for (error, count) in [(SdioError::Crc, 10), (SdioError::Timeout, 2)] {
         for moved in [false, true] {
             let mut device = online();
             faults(device.function_mut(), count, error, moved);

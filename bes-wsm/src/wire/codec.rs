@@ -82,6 +82,11 @@ impl<'a> Writer<'a> {
         self.put(&RawHeader::BLANK)
     }
 
+    /// Bytes appended so far.
+    pub(super) const fn written(&self) -> usize {
+        self.at
+    }
+
     /// What is left of the buffer.
     pub(super) fn rest(&mut self) -> &mut [u8] {
         self.out.get_mut(self.at..).unwrap_or(&mut [])
@@ -122,6 +127,17 @@ where
     let mut writer = Writer::new(out);
     writer.put(fixed)?;
     writer.bytes(tail)?;
+    writer.finish(id, interface)
+}
+
+/// Writes a message that is a header and nothing else.
+pub(super) fn emit_bare(
+    id: MessageId,
+    interface: InterfaceId,
+    out: &mut [u8],
+) -> Result<usize, WireError> {
+    let mut writer = Writer::new(out);
+    writer.header()?;
     writer.finish(id, interface)
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Source: file 20, section 5.
 
-use super::codec::{emit, fixed};
+use super::codec::{emit, emit_bare, fixed};
 use super::error::WireError;
 use super::header::{Class, Header, InterfaceId, RawHeader};
 use super::id::MessageId;
@@ -77,6 +77,41 @@ impl fmt::Display for GenericConfirm {
     }
 }
 
+/// A confirm whose content says nothing: only that the request was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BareConfirm {
+    /// Id of the confirm.
+    pub id: MessageId,
+}
+
+impl BareConfirm {
+    /// Writes the confirm and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::NoRoom`].
+    pub fn emit(&self, interface: InterfaceId, out: &mut [u8]) -> Result<usize, WireError> {
+        emit_bare(self.id, interface, out)
+    }
+}
+
+impl Confirm<'_> for BareConfirm {
+    fn parse(message: &[u8]) -> Result<Self, WireError> {
+        let id = Header::parse(message)?.id();
+        if id.class() == Class::Confirm {
+            Ok(Self { id })
+        } else {
+            Err(WireError::Id(id))
+        }
+    }
+}
+
+impl fmt::Display for BareConfirm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +128,12 @@ mod tests {
                 status: Status::Success,
             }
         );
+    }
+
+    #[test]
+    fn a_confirm_without_content_is_read_and_written() {
+        let id = MessageId::CPU_SLEEP.confirm();
+        both_ways!(BareConfirm, 4, [4, 0, 0x24, 0x04], BareConfirm { id });
     }
 
     #[test]

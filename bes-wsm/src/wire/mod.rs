@@ -14,17 +14,36 @@
 
 mod code;
 mod codec;
+mod prelude;
 
+pub mod ap;
+pub mod bluetooth;
+pub mod bss;
+pub mod channel;
+pub mod configuration;
+pub mod edca;
+pub mod epta;
 pub mod error;
+pub mod event;
+pub mod exception;
 pub mod generic;
 pub mod header;
 pub mod id;
+pub mod join;
+pub mod key;
+pub mod mcu;
 pub mod mib;
+pub mod multicast_forwarding;
 pub mod packet_id;
+pub mod pm;
 pub mod rate;
+pub mod reset;
 pub mod rx;
+pub mod scan;
+pub mod ssid;
 pub mod startup;
 pub mod status;
+pub mod suspend_resume;
 pub mod tx;
 pub mod unit;
 

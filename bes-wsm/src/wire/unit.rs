@@ -39,6 +39,18 @@ impl fmt::Display for Dbm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeciDbm(pub i32);
 
+impl DeciDbm {
+    /// From the word on the wire, two's complement.
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Self(i32::from_le_bytes(bits.to_le_bytes()))
+    }
+
+    /// The word on the wire, two's complement.
+    pub(super) const fn into_bits(self) -> u32 {
+        u32::from_le_bytes(self.0.to_le_bytes())
+    }
+}
+
 impl fmt::Display for DeciDbm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

@@ -18,9 +18,29 @@ use static_assertions::const_assert_eq;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub mod association;
+pub mod beacon;
+pub mod data_filter;
+pub mod filter;
 pub mod id;
+pub mod power;
+pub mod rate_policy;
+pub mod template;
+pub mod word;
+
+mod prelude;
+
+#[cfg(test)]
+pub(crate) mod check;
 
 pub use id::MibId;
+
+/// Writes an object that is one structure.
+fn emit_data<T: IntoBytes + Immutable>(wire: &T, out: &mut [u8]) -> Result<usize, WireError> {
+    wire.write_to_prefix(out)
+        .map_err(|_error| WireError::NoRoom)?;
+    Ok(size_of::<T>())
+}
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

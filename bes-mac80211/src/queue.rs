@@ -328,14 +328,17 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
             requeues: 0,
             order: self.order,
         };
-        let queued = Queued {
-            frame,
-            info,
-            admission,
+        let Some(slot) = self.take_slot() else {
+            return Err(frame);
         };
-        let slot = self
-            .allocate(queued, bytes)
-            .map_err(|queued| queued.frame)?;
+        if let Some(entry) = self.slot_mut(slot) {
+            entry.bytes = bytes;
+            entry.content = Some(Queued {
+                frame,
+                info,
+                admission,
+            });
+        }
         self.order = self.order.wrapping_add(1);
         if let Some(tail) = self.slot_mut(fifo.tail) {
             tail.next = slot;
@@ -358,7 +361,9 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         let order = queued.admission.order;
         let bytes = u32::try_from(queued.frame.bytes().len()).unwrap_or(u32::MAX);
         queued.admission.requeues = queued.admission.requeues.saturating_add(1);
-        let slot = self.allocate(queued, bytes)?;
+        let Some(slot) = self.take_slot() else {
+            return Err(queued);
+        };
 
         let mut before = NONE;
         let mut behind = self.fifo(queue).head;
@@ -375,6 +380,8 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         }
         if let Some(entry) = self.slot_mut(slot) {
             entry.next = behind;
+            entry.bytes = bytes;
+            entry.content = Some(queued);
         }
         match self.slot_mut(before) {
             Some(entry) => entry.next = slot,
@@ -524,20 +531,17 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         self.used == 0
     }
 
-    fn allocate(&mut self, queued: Queued<F>, bytes: u32) -> Result<u16, Queued<F>> {
+    /// Takes an empty slot out of the free list; the caller fills it.
+    fn take_slot(&mut self) -> Option<u16> {
         let index = self.free;
-        let Some(slot) = self.slot_mut(index) else {
-            return Err(queued);
-        };
-        slot.content = Some(queued);
-        slot.bytes = bytes;
+        let slot = self.slot_mut(index)?;
         let next = core::mem::replace(&mut slot.next, NONE);
         self.free = next;
         self.used = self.used.saturating_add(1);
         if self.used >= Self::CAPACITY.saturating_sub(Self::RESERVE.saturating_mul(2)) {
             self.pool_high = true;
         }
-        Ok(index)
+        Some(index)
     }
 
     fn count_in(&mut self, queue: FifoId, bytes: u32) {

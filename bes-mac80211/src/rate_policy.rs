@@ -760,6 +760,19 @@ mod tests {
         assert_eq!(uploaded(&mut policies), [3]);
     }
 
+    /// File 30, D15.
+    #[test]
+    fn d15_the_band_comes_with_the_frame_and_not_from_the_channel() {
+        let mut policies = RatePolicies::new();
+        let low = acquire(&mut policies, &[legacy(0, 4)], G2);
+        let high = acquire(&mut policies, &[legacy(0, 4)], G5);
+        assert_eq!(
+            (low.max_rate, high.max_rate),
+            (RateId::DSSS_1, RateId::OFDM_6)
+        );
+        assert_ne!(low.index, high.index);
+    }
+
     /// File 30, D14.
     #[test]
     fn d14_a_policy_is_used_only_after_the_chip_confirmed_it() {

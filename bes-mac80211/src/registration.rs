@@ -10,7 +10,7 @@ use crate::channel::Channel;
 use crate::tx::{HEADROOM, TAILROOM};
 use crate::types::{Band, Dbm, ACCESS_CATEGORIES};
 use bes_hal::Duration;
-use bes_wsm::wire::RateId;
+use bes_wsm::wire::{RateId, RateMask};
 
 /// A legacy rate of a band; its index in the list is what rate lists and statuses name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,24 @@ pub const BANDS: [BandData; 2] = [
         max_power: Dbm(30),
     },
 ];
+
+/// The set of rates whose indexes in the list of `band` are the bits of `indexes`: how stacks name basic rates. Bits
+/// beyond the list name nothing (file 30, D35; file 20, D45).
+pub fn rate_mask(indexes: u32, band: Band) -> RateMask {
+    let rates: &[LegacyRate] = match band {
+        Band::TwoPointFourGhz => &RATES_2G4,
+        Band::FiveGhz => &RATES_5G,
+    };
+    let mut rest = indexes;
+    let mut mask = RateMask::NONE;
+    for rate in rates {
+        if rest & 1 != 0 {
+            mask = mask.with(rate.id);
+        }
+        rest >>= 1;
+    }
+    mask
+}
 
 /// Capabilities of the hardware that the stack has to be told. Linux: `ieee80211_hw_flags`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -306,6 +324,18 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[0].number() < pair[1].number()));
         }
+    }
+
+    /// File 30, D35; file 20, D45.
+    #[test]
+    fn d35_bits_beyond_the_rate_list_name_nothing() {
+        assert_eq!(
+            rate_mask(u32::MAX, Band::TwoPointFourGhz),
+            RateMask::LEGACY_2G4
+        );
+        assert_eq!(rate_mask(u32::MAX, Band::FiveGhz), RateMask::LEGACY_5G);
+        assert_eq!(rate_mask(0xFF0, Band::FiveGhz).0, 0x3C00);
+        assert_eq!(rate_mask(0b1_1111, Band::TwoPointFourGhz).0, 0x4F);
     }
 
     /// File 30, D27.

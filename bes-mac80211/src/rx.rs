@@ -533,6 +533,26 @@ mod tests {
         assert_eq!(part.span.of(&burst), message.frame);
     }
 
+    /// File 30, D20.
+    #[test]
+    fn d20_all_fourteen_stations_are_told_apart() {
+        for link in 0..=14 {
+            let link = crate::types::LinkId::new(link).unwrap();
+            let flags = RxFlags::new().with_peer(Peer::Link(link));
+            let message = Message {
+                flags,
+                ..Message::data()
+            };
+            assert_eq!(message.status().peer, Peer::Link(link));
+        }
+        let flags = RxFlags::new().with_peer(Peer::Unmapped);
+        let message = Message {
+            flags,
+            ..Message::data()
+        };
+        assert_eq!(message.status().peer, Peer::Unmapped);
+    }
+
     #[test]
     fn failed_receptions_are_dropped_and_are_no_anomaly() {
         for status in [

@@ -574,6 +574,32 @@ mod tests {
         }
     }
 
+    /// File 20, D30.
+    #[test]
+    fn d30_what_the_driver_adds_never_holds_foreign_bytes() {
+        let mut content = example();
+        content[1] |= 0x40;
+        let mut frame = placed(&content, 2);
+        // What lay around the frame before.
+        frame.push(30).unwrap();
+        frame.put(30).unwrap();
+        frame.bytes_mut()[..30].fill(0xEE);
+        frame.bytes_mut()[130..].fill(0xEE);
+        frame.pull(30);
+        frame.trim(100);
+        let info = TxInfo {
+            key: key(Cipher::Ccmp),
+            ..info()
+        };
+        let queued = queued(Placed(frame), info);
+        let outgoing = prepare(queued, &policy(0, &[mcs(7, 1)]), &CONTEXT).unwrap();
+        let bytes = outgoing.frame.bytes();
+        assert_eq!(bytes.len(), 26 + 100 + 8 + 4);
+        assert_eq!(bytes[24..26], [0; 2]);
+        assert_eq!(bytes[126..134], [0; 8]);
+        assert!(!bytes[..26].contains(&0xEE));
+    }
+
     #[test]
     fn every_cipher_gets_its_trailer_and_nothing_else_does() {
         for (cipher, trailer) in [

@@ -21,7 +21,9 @@
 
 use crate::rate::{RateIndex, RateSeries, TxRate};
 use crate::types::Band;
-use bes_wsm::wire::{RateId, RatePolicyIndex};
+use bes_wsm::wire::mib::rate_policy::{RatePolicyEntry, RateTries, TxRateRetryPolicy};
+use bes_wsm::wire::mib::{Mib, MibId};
+use bes_wsm::wire::{RateId, RateMask, RatePolicyIndex, WireError};
 
 /// Number of policies in the chip.
 pub const POLICIES: usize = RatePolicyIndex::COUNT;
@@ -65,6 +67,15 @@ impl Attempts {
     pub const fn bytes(self) -> [u8; 12] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.0.to_le_bytes();
         [a, b, c, d, e, f, g, h, i, j, k, l]
+    }
+
+    /// The table of the message.
+    pub fn tries(self) -> RateTries {
+        let mut tries = RateTries::NONE;
+        for rate in RateMask::ANY.iter() {
+            tries.set(rate, self.at(rate));
+        }
+        tries
     }
 
     /// Adds attempts, up to the 15 that fit: adding, where the C driver joined the bits (file 30, D12).
@@ -166,6 +177,23 @@ impl Upload {
 
     fn has(&self, index: RatePolicyIndex) -> bool {
         self.mask & 1_u8.wrapping_shl(u32::from(index.raw())) != 0
+    }
+}
+
+/// The message: `WriteMib(&upload)`, on interface 0.
+impl Mib for Upload {
+    const ID: MibId = TxRateRetryPolicy::ID;
+
+    fn emit_data(&self, out: &mut [u8]) -> Result<usize, WireError> {
+        let blank = RatePolicyEntry::new(RatePolicyIndex::default(), 0, 0, RateTries::NONE);
+        let mut entries = [blank; POLICIES];
+        let mut count = 0_usize;
+        let RetryLimits { short, long } = self.limits;
+        for ((index, attempts), place) in self.entries().zip(&mut entries) {
+            *place = RatePolicyEntry::new(index, short, long, attempts.tries());
+            count = count.saturating_add(1);
+        }
+        TxRateRetryPolicy(entries.get(..count).unwrap_or(&[])).emit_data(out)
     }
 }
 
@@ -693,6 +721,32 @@ mod tests {
         assert_eq!(
             table(&[legacy(5, 2), legacy(1, 3)], G2, 31),
             [(7, 2), (1, 3)]
+        );
+    }
+
+    /// File 21, section 2.19.
+    #[test]
+    fn an_upload_is_the_mib_with_the_entries_that_are_wanted() {
+        use bes_wsm::wire::mib::WriteMib;
+        use bes_wsm::wire::{InterfaceId, Request};
+
+        let mut policies = RatePolicies::new();
+        acquire(&mut policies, &[mcs(7, 4)], G2);
+        for series in [[legacy(11, 3)], [legacy(0, 2)]] {
+            policies.acquire(RateSeries::new(&series), G2);
+        }
+        let upload = policies.upload().unwrap();
+        let mut out = [0; 256];
+        let len = WriteMib(&upload).emit(InterfaceId::Zero, &mut out).unwrap();
+        assert_eq!(out[..8], [52, 0, 0x06, 0, 0x16, 0x10, 44, 0]);
+        assert_eq!(out[8..12], [2, 0, 0, 0]);
+        assert_eq!(
+            out[12..32],
+            [1, 31, 31, 0x0C, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x30, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            out[32..len],
+            [2, 31, 31, 0x0C, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         );
     }
 

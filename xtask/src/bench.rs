@@ -17,8 +17,11 @@ pub(crate) struct Options {
     instructions: bool,
 }
 
-/// Frames of the two runs whose difference is taken, so that boot and join do not count.
-const FRAMES: [u64; 2] = [2_000, 6_000];
+/// Name of a direction in the result, and on the command line of `bes-sim`.
+const DIRECTIONS: [(&str, &str); 2] = [("rx", "down"), ("tx", "up")];
+
+/// Milliseconds of virtual time of two runs. Their difference leaves out boot and join.
+const TIMES: [&str; 2] = ["200", "600"];
 
 /// Measures and prints.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
@@ -26,25 +29,13 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let mut result = measure(&program)?;
     result["machine"] = machine();
     if options.instructions {
-        for direction in ["rx", "tx"] {
-            let count = |frames: u64| -> Result<u64> {
-                let words = [
-                    program.as_str(),
-                    "bench",
-                    "--json",
-                    "--only",
-                    direction,
-                    "--frames",
-                    &frames.to_string(),
-                ]
-                .map(str::to_owned);
-                let costs = callgrind::instructions(project, &words)?;
-                Ok(PORTABLE.iter().filter_map(|name| costs.get(name)).sum())
-            };
-            let [few, many] = [count(FRAMES[0])?, count(FRAMES[1])?];
-            let frames = FRAMES[1] - FRAMES[0];
-            let each = many.saturating_sub(few) as f64 / frames as f64;
-            result[direction]["instructions_per_frame"] = json!((each * 10.0).round() / 10.0);
+        for (name, direction) in DIRECTIONS {
+            let [few, many] = TIMES.map(|time| count(project, &program, name, direction, time));
+            let (few, many) = (few?, many?);
+            let frames = many.frames.saturating_sub(few.frames);
+            ensure!(frames > 0, "no frames were moved");
+            let each = many.instructions.saturating_sub(few.instructions) as f64 / frames as f64;
+            result[name]["instructions_per_frame"] = json!((each * 10.0).round() / 10.0);
         }
     }
     if options.json {
@@ -53,6 +44,34 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         print("", &result);
     }
     Ok(())
+}
+
+/// One run under Valgrind.
+struct Count {
+    /// Of the driver's crates.
+    instructions: u64,
+    frames: u64,
+}
+
+fn count(
+    project: &Project,
+    program: &str,
+    name: &str,
+    direction: &str,
+    time: &str,
+) -> Result<Count> {
+    let words = [
+        program, "bench", "--json", "--only", direction, "--time", time,
+    ];
+    let (costs, output) = callgrind::instructions(project, &words.map(str::to_owned))?;
+    let report: Value =
+        serde_json::from_slice(&output).context("bes-sim bench did not print JSON")?;
+    Ok(Count {
+        instructions: PORTABLE.iter().filter_map(|name| costs.get(name)).sum(),
+        frames: report[name]["frames"]
+            .as_u64()
+            .context("no number of frames")?,
+    })
 }
 
 fn build(project: &Project) -> Result<String> {

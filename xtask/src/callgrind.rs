@@ -38,7 +38,8 @@ pub(crate) type Costs = BTreeMap<&'static str, u64>;
 
 /// Counts and prints.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
-    let costs = instructions(project, &options.command)?;
+    let (costs, output) = instructions(project, &options.command)?;
+    print!("{}", String::from_utf8_lossy(&output));
     for (name, count) in &costs {
         println!("{name:<14} {count:>16}");
     }
@@ -46,8 +47,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Instructions that `command` executes.
-pub(crate) fn instructions(project: &Project, command: &[String]) -> Result<Costs> {
+/// Instructions that `command` executes, and what it prints.
+pub(crate) fn instructions(project: &Project, command: &[String]) -> Result<(Costs, Vec<u8>)> {
     install()?;
     let folder = project.target.join("callgrind");
     std::fs::create_dir_all(&folder)?;
@@ -56,8 +57,6 @@ pub(crate) fn instructions(project: &Project, command: &[String]) -> Result<Cost
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", file.display()))
         .args(command)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
         .output()
         .context("cannot run valgrind")?;
     ensure!(
@@ -67,7 +66,7 @@ pub(crate) fn instructions(project: &Project, command: &[String]) -> Result<Cost
     );
     let profile = Profile::parse(&std::fs::read_to_string(&file)?)?;
     std::fs::remove_file(&file)?;
-    Ok(profile.by_crate())
+    Ok((profile.by_crate(), output.stdout))
 }
 
 /// A function, and what it cost.

@@ -94,6 +94,11 @@ impl Handle {
         self.with(|world| world.violations().as_slice().to_vec())
     }
 
+    /// How often bus and boot saw the host do something against the specification.
+    pub fn violation_count(&self) -> u64 {
+        self.with(|world| world.violations().count())
+    }
+
     /// Everything the host did against the specification in words: bus, boot and firmware.
     pub fn all_violations(&self) -> Vec<String> {
         self.with(|world| {

@@ -1,5 +1,7 @@
 //! What tests and programs hold while the driver holds the card.
 
+use crate::air::Air;
+use crate::chip::lmac::Lmac;
 use crate::chip::{Chip, Firmware};
 use crate::statistics::Statistics;
 use crate::trace::Trace;
@@ -77,6 +79,16 @@ impl Handle {
         f: impl FnOnce(&mut F) -> R,
     ) -> Option<R> {
         self.with_chip(|chip| chip.firmware_mut().as_any_mut().downcast_mut().map(f))
+    }
+
+    /// Lets `f` use the firmware; `None` if the card was made with another one than [`Lmac`] on [`Air`].
+    pub fn with_lmac<R>(&self, f: impl FnOnce(&mut Lmac) -> R) -> Option<R> {
+        self.with_firmware(f)
+    }
+
+    /// Lets `f` use the air; `None` if the card was made with another firmware than [`Lmac`] on [`Air`].
+    pub fn with_air<R>(&self, f: impl FnOnce(&mut Air) -> R) -> Option<R> {
+        self.with_lmac(|lmac| f(lmac.medium_mut()))
     }
 
     /// Lets `f` use the trace.

@@ -35,6 +35,22 @@
 //! // MANFID, 4 bytes: vendor 0xBE57, device 0x2002.
 //! assert_eq!(tuple, [0x20, 4, 0x57, 0xBE, 0x02, 0x20]);
 //! ```
+//!
+//! A whole world, with the firmware and an access point on the air:
+//!
+//! ```
+//! use mock_hal::air::{Air, ApConfig, Channel};
+//! use mock_hal::chip::lmac::{Lmac, LmacConfig};
+//! use mock_hal::{Card, Config};
+//!
+//! let mut air = Air::new(7);
+//! air.add_access_point(ApConfig::open("home", Channel::ht20(6)));
+//! let lmac = Lmac::new(LmacConfig::default(), air);
+//! let (_sdio, handle) = Card::insert(Config::default(), Box::new(lmac));
+//! // The driver takes the function; the test keeps the handle.
+//! assert_eq!(handle.with_lmac(|lmac| lmac.keys()), Some(0));
+//! assert!(handle.with_air(|_air| ()).is_some());
+//! ```
 
 pub mod air;
 pub mod bus_timing;

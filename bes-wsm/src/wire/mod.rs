@@ -21,6 +21,7 @@ pub mod bluetooth;
 pub mod bss;
 pub mod channel;
 pub mod configuration;
+pub mod describe;
 pub mod edca;
 pub mod epta;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod id;
 pub mod join;
 pub mod key;
 pub mod mcu;
+pub mod mcu_calibration;
 pub mod mib;
 pub mod multicast_forwarding;
 pub mod packet_id;
@@ -46,13 +48,15 @@ pub mod status;
 pub mod suspend_resume;
 pub mod tx;
 pub mod unit;
+pub mod vendor_rf;
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 pub(crate) mod check;
 
+pub use describe::{describe, Direction};
 pub use error::WireError;
-pub use generic::GenericConfirm;
+pub use generic::{BareConfirm, GenericConfirm};
 pub use header::{Class, Header, InterfaceId, SequenceNumber, HEADER_LEN, MAX_MESSAGE_LEN};
 pub use id::MessageId;
 pub use packet_id::{PacketId, QueueGeneration};

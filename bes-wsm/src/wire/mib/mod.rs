@@ -18,21 +18,28 @@ use static_assertions::const_assert_eq;
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub mod address;
 pub mod association;
 pub mod beacon;
+pub mod counters;
 pub mod data_filter;
 pub mod filter;
 pub mod id;
+pub mod keep_alive;
+pub mod p2p;
 pub mod power;
 pub mod rate_policy;
+pub mod seldom;
 pub mod template;
 pub mod word;
 
+mod describe;
 mod prelude;
 
 #[cfg(test)]
 pub(crate) mod check;
 
+pub(super) use describe::describe;
 pub use id::MibId;
 
 /// Writes an object that is one structure.

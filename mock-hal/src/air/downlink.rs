@@ -1,24 +1,17 @@
 //! What an access point sends next: beacons, group frames after a DTIM, answers, and data by access category, alone or
 //! as an A-MPDU under an agreement.
 
-use super::access_point::{AccessPoint, TU};
-use super::block_ack::distance;
-use super::frame::{
-    append_downlink, kind, set_sequence, Msdu, EOSP, ETHERTYPE_IPV4, FROM_DS, MORE_DATA, RETRY,
-};
-use super::power_save::{append_tim, Category};
-use super::station::{Outgoing, Purpose, Station, StationState, TxAgreement};
-use super::traffic::{append_packet, Stamp};
-use super::{airtime, ccmp};
-use super::{Address, Band, PhyRate, BROADCAST};
+use super::access_point::{AccessPoint, Answer};
+use super::fill::{fill, Makes};
+use super::frame::{append_downlink, kind, set_sequence, EOSP, FROM_DS, MORE_DATA, RETRY};
+use super::power_save::Category;
+use super::station::{Outgoing, Purpose, TxAgreement};
+use super::{Address, Band, PhyRate};
 use bes_hal::time::{earliest, Instant};
 use core::time::Duration;
 
 /// Traffic identifiers in the order in which they are served.
 const TIDS: [u8; 8] = [7, 6, 5, 4, 0, 3, 2, 1];
-
-/// Most MPDUs in an A-MPDU.
-const MAX_AMPDU: u16 = 64;
 
 /// What goes out in one PPDU.
 #[derive(Debug)]
@@ -99,30 +92,6 @@ impl AccessPoint {
         ready.map(|at| at.max(self.not_before))
     }
 
-    /// The beacons that nobody heard up to `now`.
-    pub(super) fn skip_beacons(&mut self, now: Instant) {
-        let interval = self.beacon_interval();
-        let missed = now.since(self.next_beacon).as_nanos() / interval.as_nanos();
-        if self.next_beacon > now {
-            return;
-        }
-        let missed = missed as u64 + 1;
-        self.next_beacon = self.next_beacon.after(Duration::from_nanos(
-            (interval.as_nanos() as u64).saturating_mul(missed),
-        ));
-        let period = u64::from(self.config.dtim_period.max(1));
-        let count = u64::from(self.dtim_count);
-        if missed > count {
-            // A DTIM was among them.
-            self.group_queue.clear();
-        }
-        self.dtim_count = ((count + period - missed % period) % period) as u8;
-    }
-
-    fn beacon_interval(&self) -> Duration {
-        TU * u32::from(self.config.beacon_interval_tu.max(1))
-    }
-
     /// Fills `burst` with what is sent at `now`. `false`: nothing.
     pub(super) fn poll_transmit(
         &mut self,
@@ -181,39 +150,6 @@ impl AccessPoint {
             self.sequence = (self.sequence + 1) & 0x0FFF;
             set_sequence(&mut frame.bytes, self.sequence);
         }
-    }
-
-    fn beacon(&mut self, now: Instant, mut bytes: Vec<u8>) -> Outgoing {
-        self.counters.beacons += 1;
-        let interval = self.beacon_interval();
-        let bssid = self.config.bssid;
-        bytes.extend_from_slice(&[kind::BEACON, 0, 0, 0]);
-        for address in [BROADCAST, bssid, bssid] {
-            bytes.extend_from_slice(&address);
-        }
-        self.sequence = (self.sequence + 1) & 0x0FFF;
-        bytes.extend_from_slice(&(self.sequence << 4).to_le_bytes());
-        bytes.extend_from_slice(&self.beacon_before);
-        bytes[24..32].copy_from_slice(&now.as_micros().to_le_bytes());
-        let group = !self.group_queue.is_empty();
-        append_tim(
-            &mut bytes,
-            self.dtim_count,
-            self.config.dtim_period.max(1),
-            self.dtim_count == 0 && group,
-            self.stations
-                .iter()
-                .filter(|station| station.shows(now))
-                .map(|station| station.aid),
-        );
-        bytes.extend_from_slice(&self.beacon_after);
-        if self.dtim_count == 0 {
-            self.group_release = self.group_queue.len();
-        }
-        let period = self.config.dtim_period.max(1);
-        self.dtim_count = self.dtim_count.checked_sub(1).unwrap_or(period - 1);
-        self.next_beacon = self.next_beacon.after(interval);
-        Outgoing::new(bytes, Purpose::Beacon)
     }
 
     fn group_frame(&mut self, pool: &mut Pool) -> Option<Outgoing> {
@@ -359,9 +295,7 @@ impl AccessPoint {
             frame.arrived = false;
             match burst.from {
                 Source::Once => {}
-                Source::Control => self
-                    .control
-                    .push_front(super::access_point::Answer { ready: now, frame }),
+                Source::Control => self.control.push_front(Answer { ready: now, frame }),
                 Source::StationControl(position) => {
                     if let Some(station) = self.stations.get_mut(position) {
                         station.control.push_front(frame);
@@ -449,187 +383,4 @@ fn set_more_data(frame: &mut [u8], more: bool) {
     if let Some(flags) = frame.get_mut(1) {
         *flags = *flags & !MORE_DATA | if more { MORE_DATA } else { 0 };
     }
-}
-
-/// What a data frame is made from besides its station.
-struct Makes<'a> {
-    bssid: Address,
-    ipv4: [u8; 4],
-    station_ipv4: [u8; 4],
-    protected: bool,
-    /// The counter of frames without QoS.
-    sequence: &'a mut u16,
-}
-
-/// Fills a burst with data: first what failed before, then what is new, as far as window, length, airtime and room
-/// allow. At least one frame, if any waits.
-fn fill(
-    station: &mut Station,
-    tid: u8,
-    now: Instant,
-    room: usize,
-    pool: &mut Pool,
-    burst: &mut Burst,
-    mut makes: Makes<'_>,
-) {
-    let at = usize::from(tid & 7);
-    let tries = station.pending[at].front().map_or(0, |frame| frame.tries);
-    burst.rate = station.rate_after(tries);
-    let window = match (station.tx[at], burst.rate, station.ps.is_dozing()) {
-        (TxAgreement::Active { window }, PhyRate::Ht { .. }, false) => window.clamp(1, MAX_AMPDU),
-        _ => 1,
-    };
-    // 4 ms, the usual limit, hold 50 octets for every 100 kbit/s.
-    let airtime_octets = burst.rate.units_100k() as usize * 50;
-    let max_octets = station
-        .ht
-        .map_or(0, |peer| peer.ampdu_octets)
-        .min(airtime_octets);
-    let reserved = station.pending[at]
-        .iter()
-        .filter(|frame| frame.is_generated())
-        .count();
-    let mut room = room.saturating_sub(reserved);
-    let mut octets = 0;
-    let mut start = None;
-    while burst.frames.len() < usize::from(window) {
-        let frame = if let Some(front) = station.pending[at].front() {
-            let first = burst.frames.is_empty();
-            let longer = octets + airtime::DELIMITER + front.bytes.len() + airtime::FCS;
-            let Purpose::Data { sequence, .. } = front.purpose else {
-                break;
-            };
-            let inside = start.is_none_or(|start| distance(start, sequence) < window);
-            if !first && (longer > max_octets || !inside) {
-                break;
-            }
-            station.pending[at].pop_front()
-        } else {
-            let first = burst.frames.is_empty();
-            let inside = start.is_none_or(|start| distance(start, station.sequence[at]) < window);
-            if !first && !inside {
-                break;
-            }
-            build(station, tid, now, &mut room, pool, &mut makes)
-        };
-        let Some(frame) = frame else {
-            break;
-        };
-        let padded = airtime::DELIMITER + frame.bytes.len() + airtime::FCS;
-        if !burst.frames.is_empty() && octets + padded > max_octets {
-            // Built, but too long for this one: it is the first of the next.
-            station.pending[at].push_front(frame);
-            break;
-        }
-        octets += padded.next_multiple_of(4);
-        if let (None, Purpose::Data { sequence, .. }) = (start, frame.purpose) {
-            start = Some(sequence);
-        }
-        burst.frames.push(frame);
-    }
-    burst.ampdu = window > 1 && burst.frames.len() > 1;
-}
-
-/// Makes the next data frame: from the queue, else from a flow.
-fn build(
-    station: &mut Station,
-    tid: u8,
-    now: Instant,
-    room: &mut usize,
-    pool: &mut Pool,
-    makes: &mut Makes<'_>,
-) -> Option<Outgoing> {
-    let at = usize::from(tid & 7);
-    let protected = station.keys.is_some();
-    let (mut bytes, flow) = if let Some(msdu) = station.queues[at].pop_front() {
-        let mut bytes = pool.take();
-        append_downlink(
-            &mut bytes,
-            makes.bssid,
-            &msdu.as_msdu(),
-            station.qos,
-            protected,
-        );
-        (bytes, None)
-    } else {
-        if station.state != StationState::Authorized || makes.protected && !protected {
-            return None;
-        }
-        let count = station.flows.len();
-        let flow = (0..count)
-            .map(|turn| (station.next_flow + turn) % count)
-            .find(|&flow| {
-                let flow = &station.flows[flow];
-                flow.flow.tid & 7 == tid && flow.ready(now, *room) == Some(now)
-            })?;
-        station.next_flow = flow + 1;
-        *room = room.saturating_sub(1);
-        (generate(station, flow, now, pool, makes), Some(flow))
-    };
-    let sequence = if station.qos {
-        let sequence = station.sequence[at];
-        station.sequence[at] = (sequence + 1) & 0x0FFF;
-        sequence
-    } else {
-        *makes.sequence = (*makes.sequence + 1) & 0x0FFF;
-        *makes.sequence
-    };
-    set_sequence(&mut bytes, sequence);
-    if let Some(keys) = &mut station.keys {
-        keys.sent += 1;
-        keys.key.encrypt(&mut bytes, keys.sent, 0);
-    }
-    Some(Outgoing::new(
-        bytes,
-        Purpose::Data {
-            tid,
-            sequence,
-            flow,
-        },
-    ))
-}
-
-/// Makes the next packet of a flow.
-fn generate(
-    station: &mut Station,
-    flow: usize,
-    now: Instant,
-    pool: &mut Pool,
-    makes: &Makes<'_>,
-) -> Vec<u8> {
-    let (destination, qos, protected) = (station.address, station.qos, station.keys.is_some());
-    let running = &mut station.flows[flow];
-    let tid = running.flow.tid;
-    let template = match &running.template {
-        Some((built, template)) if *built == protected => template,
-        _ => {
-            let mut template = Vec::new();
-            let msdu = Msdu {
-                destination,
-                source: makes.bssid,
-                tid,
-                ethertype: ETHERTYPE_IPV4,
-                payload: &[],
-            };
-            append_downlink(&mut template, makes.bssid, &msdu, qos, protected);
-            append_packet(
-                &mut template,
-                running.flow.octets,
-                makes.ipv4,
-                makes.station_ipv4,
-            );
-            &running.template.insert((protected, template)).1
-        }
-    };
-    let mut bytes = pool.take();
-    bytes.extend_from_slice(template);
-    let header = 24 + if qos { 2 } else { 0 } + if protected { ccmp::HEADER } else { 0 } + 8;
-    let (sequence, made) = running.make(now);
-    Stamp {
-        flow: running.flow.number,
-        sequence,
-        made,
-    }
-    .write(&mut bytes[header..]);
-    bytes
 }

@@ -1,14 +1,13 @@
 //! The medium: who occupies which channel until when, and who hears what.
 
-use super::access_point::{AccessPoint, ApConfig, TU};
+use super::access_point::{AccessPoint, TU};
 use super::airtime::{self, Response};
+use super::ap_config::ApConfig;
 use super::capture::Capture;
 use super::downlink::{Burst, Pool};
-use super::frame::Mpdu;
-use super::loss;
 use super::noise::{Noise, Noisy};
 use super::replay::{Injection, Recorded, Replay};
-use super::{Address, Channel, Exchange, Heard, Outcome, PhyRate, Width};
+use super::{Address, Channel, Heard, PhyRate};
 use bes_hal::time::{earliest, Instant};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -73,23 +72,23 @@ pub struct AirCounters {
 /// The air. See the [module](super).
 #[derive(Debug)]
 pub struct Air {
-    config: AirConfig,
-    now: Instant,
-    rng: fastrand::Rng,
-    stations: Vec<Address>,
-    tuned: Option<Channel>,
+    pub(super) config: AirConfig,
+    pub(super) now: Instant,
+    pub(super) rng: fastrand::Rng,
+    pub(super) stations: Vec<Address>,
+    pub(super) tuned: Option<Channel>,
     busy: Vec<(u8, Instant)>,
-    access_points: Vec<AccessPoint>,
+    pub(super) access_points: Vec<AccessPoint>,
     noise: Vec<Noisy>,
-    replay: Replay,
+    pub(super) replay: Replay,
     /// What was heard, and whether it was generated.
-    heard: VecDeque<(Heard, bool)>,
-    generated_heard: usize,
-    room: usize,
-    pool: Pool,
+    pub(super) heard: VecDeque<(Heard, bool)>,
+    pub(super) generated_heard: usize,
+    pub(super) room: usize,
+    pub(super) pool: Pool,
     burst: Burst,
-    capture: Option<Capture>,
-    counters: AirCounters,
+    pub(super) capture: Option<Capture>,
+    pub(super) counters: AirCounters,
 }
 
 /// What happens next.
@@ -216,158 +215,7 @@ impl Air {
         self.counters
     }
 
-    /// The address whose frames the station's radio acknowledges; others set before are forgotten.
-    pub fn set_station_address(&mut self, address: Address) {
-        self.stations.clear();
-        self.stations.push(address);
-    }
-
-    /// One more address whose frames the station's radio acknowledges.
-    pub fn add_station_address(&mut self, address: Address) {
-        if !self.stations.contains(&address) {
-            self.stations.push(address);
-        }
-    }
-
-    /// Tunes the station's radio; `None` switches it off, so that nothing is heard.
-    pub fn tune(&mut self, channel: Option<Channel>, now: Instant) {
-        self.advance(now);
-        self.tuned = channel;
-        // Beacons that nobody could hear were not made.
-        for access_point in &mut self.access_points {
-            if !is_audible(self.tuned, access_point) {
-                continue;
-            }
-            if access_point.next_beacon < now {
-                access_point.skip_beacons(now);
-            }
-        }
-    }
-
-    /// What the station's radio is tuned to.
-    pub fn tuned(&self) -> Option<Channel> {
-        self.tuned
-    }
-
-    /// ONE attempt of the station at one rate. What is acknowledged reaches its receiver at `now` + airtime. Retries
-    /// and the choice of rates are the caller's.
-    ///
-    /// If the medium is busy at `now`, the attempt starts when it is idle, and the airtime counts from `now`. Only
-    /// the first 64 frames are sent.
-    pub fn exchange(&mut self, exchange: &Exchange<'_>, now: Instant) -> Outcome {
-        self.advance(now);
-        let frames = &exchange.frames[..exchange.frames.len().min(64)];
-        let (Some(channel), Some(first)) = (self.tuned, frames.first()) else {
-            return Outcome::default();
-        };
-        let group = first.get(4).is_some_and(|octet| octet & 1 == 1);
-        let response = match (group, frames.len()) {
-            (true, _) => Response::None,
-            (false, 1) => Response::Ack,
-            (false, _) => Response::BlockAck,
-        };
-        let octets = psdu_octets(frames.iter().map(|frame| frame.len()));
-        let start = self.busy_of(channel.number).max(now);
-        let end = self.occupy(
-            channel,
-            start,
-            exchange.rate,
-            octets,
-            exchange.rts,
-            response,
-        );
-        self.counters.exchanges += 1;
-        self.counters.frames += frames.len() as u64;
-        self.counters.deferred += u64::from(start > now);
-        self.counters.station_airtime += end.since(start);
-
-        let mut acked: u64 = 0;
-        for (at, frame) in frames.iter().enumerate() {
-            if let Some(capture) = &mut self.capture {
-                capture.write(frame, end, channel, exchange.rate, -20);
-            }
-            if self.arrive(frame, exchange.rate, frames.len() > 1, end) {
-                acked |= 1 << at;
-            }
-        }
-        self.counters.unacknowledged += frames.len() as u64 - u64::from(acked.count_ones());
-        Outcome {
-            airtime: end.since(now),
-            acked,
-        }
-    }
-
-    /// A frame of the station is on the air; whether it is acknowledged.
-    fn arrive(&mut self, frame: &[u8], rate: PhyRate, ampdu: bool, at: Instant) -> bool {
-        let Some(receiver) = frame.get(4..10) else {
-            return false;
-        };
-        let group = receiver[0] & 1 == 1;
-        if self.replay.is_recording() {
-            let mut address = [0; 6];
-            address.copy_from_slice(receiver);
-            if group || self.replay.records(address) {
-                self.replay.record(Recorded {
-                    frame: frame.to_vec(),
-                    at,
-                    rate,
-                    ampdu,
-                });
-                if !group {
-                    return true;
-                }
-            }
-        }
-        let Some(mpdu) = Mpdu::parse(frame) else {
-            return group;
-        };
-        let mut arrived = group;
-        for index in 0..self.access_points.len() {
-            let access_point = &mut self.access_points[index];
-            if !group && access_point.config.bssid != receiver {
-                continue;
-            }
-            let hears = access_point.present
-                && !access_point.ignoring
-                && is_audible(self.tuned, access_point)
-                && access_point.understands(rate);
-            if hears {
-                let signal = access_point.config.signal_dbm;
-                let deafness = if mpdu.is_data() {
-                    access_point.deafness
-                } else {
-                    0.0
-                };
-                let lost = self.is_lost(rate, signal, frame.len(), deafness);
-                let access_point = &mut self.access_points[index];
-                if !lost && (!ampdu || access_point.accepts_ampdu(mpdu)) {
-                    access_point.handle_frame(mpdu, at);
-                    arrived = true;
-                }
-            }
-            if !group {
-                break;
-            }
-        }
-        arrived && (group || !chance(&mut self.rng, self.config.ack_loss))
-    }
-
-    fn is_lost(&mut self, rate: PhyRate, signal: i8, octets: usize, more: f64) -> bool {
-        let by_signal = loss::probability(rate, signal, octets);
-        if by_signal == 0.0 && self.config.loss == 0.0 && more == 0.0 {
-            return false;
-        }
-        let arrives = (1.0 - by_signal) * (1.0 - self.config.loss) * (1.0 - more);
-        !chance(&mut self.rng, arrives)
-    }
-
-    /// Until when the medium is occupied on the station's channel; the station transmits not before.
-    pub fn busy_until(&self) -> Instant {
-        self.tuned
-            .map_or(Instant::ZERO, |channel| self.busy_of(channel.number))
-    }
-
-    fn busy_of(&self, channel: u8) -> Instant {
+    pub(super) fn busy_of(&self, channel: u8) -> Instant {
         self.busy
             .iter()
             .find(|(number, _)| *number == channel)
@@ -375,7 +223,7 @@ impl Air {
     }
 
     /// Takes the medium from `start` on; until when.
-    fn occupy(
+    pub(super) fn occupy(
         &mut self,
         channel: Channel,
         start: Instant,
@@ -400,42 +248,13 @@ impl Air {
         }
     }
 
-    /// How many more data frames the station can take, what is still to be popped not subtracted: simply the free
-    /// places of its receive queue. Generated traffic waits while there are none. 64 at the start.
-    pub fn set_receive_room(&mut self, frames: usize) {
-        self.room = frames;
-    }
-
-    fn effective_room(&self) -> usize {
-        self.room.saturating_sub(self.generated_heard)
-    }
-
-    /// A block ack agreement as the station negotiated it. `from_station`: the station is the originator. `window` 0:
-    /// torn down. An access point aggregates towards the station only under an agreement.
-    pub fn set_block_ack(&mut self, peer: Address, tid: u8, from_station: bool, window: u8) {
-        // An access point knows the station by one of its addresses.
-        for access_point in &mut self.access_points {
-            if access_point.config.bssid == peer {
-                for &station in &self.stations {
-                    access_point.set_block_ack(station, tid, from_station, window);
-                }
-            }
-        }
-    }
-
     /// When something happens next. [`Air::advance`] to it, then [`Air::pop_heard`]. Frames that were heard by now
     /// and not popped are no event.
     pub fn next_event(&self) -> Option<Instant> {
-        let heard = self
+        let due = self
             .heard
-            .back()
-            .filter(|(last, _)| last.at > self.now)
-            .and_then(|_| {
-                self.heard
-                    .iter()
-                    .map(|(heard, _)| heard.at)
-                    .find(|&at| at > self.now)
-            });
+            .partition_point(|(heard, _)| heard.at <= self.now);
+        let heard = self.heard.get(due).map(|(heard, _)| heard.at);
         earliest(heard, self.next().map(|(at, _)| at))
     }
 
@@ -467,15 +286,6 @@ impl Air {
             offer(ready.map(|at| at.max(busy)), Next::Transmit(index));
         }
         next
-    }
-
-    /// Room for generated frames. Without limits nothing is generated that nobody hears: it would never end.
-    fn room_for(&self, audible: bool) -> usize {
-        if audible || !self.config.unlimited {
-            self.effective_room()
-        } else {
-            0
-        }
     }
 
     /// Lets everything happen that is due at `now`.
@@ -527,7 +337,7 @@ impl Air {
             .is_some_and(|tuned| tuned.number == channel.number)
         {
             self.counters.heard += 1;
-            self.heard.push_back((
+            self.push_heard((
                 Heard {
                     frame: injection.frame,
                     at,
@@ -627,7 +437,7 @@ impl Air {
             let generated = frame.is_generated();
             self.generated_heard += usize::from(generated);
             self.counters.heard += 1;
-            self.heard.push_back((
+            self.push_heard((
                 Heard {
                     frame: bytes,
                     at,
@@ -653,42 +463,9 @@ impl Air {
         };
         self.burst = burst;
     }
-
-    /// Whether the station's radio receives frames of this kind on what it is tuned to.
-    fn receives(&self, rate: PhyRate) -> bool {
-        match (rate, self.tuned) {
-            (_, None) => false,
-            (
-                PhyRate::Ht {
-                    width: Width::Ht40, ..
-                },
-                Some(channel),
-            ) => channel.width == Width::Ht40,
-            _ => true,
-        }
-    }
-
-    /// The next frame that the station's radio has heard by now, in order of time.
-    pub fn pop_heard(&mut self) -> Option<Heard> {
-        if self.heard.front()?.0.at > self.now {
-            return None;
-        }
-        let (heard, generated) = self.heard.pop_front()?;
-        if generated {
-            // It moves from the air to the station, which tells its room anew after that.
-            self.generated_heard -= 1;
-            self.room = self.room.saturating_sub(1);
-        }
-        Some(heard)
-    }
-
-    /// Takes back the buffer of a [`Heard`] frame, so that it is used again instead of allocated.
-    pub fn recycle(&mut self, buffer: Vec<u8>) {
-        self.pool.give(buffer);
-    }
 }
 
-fn is_audible(tuned: Option<Channel>, access_point: &AccessPoint) -> bool {
+pub(super) fn is_audible(tuned: Option<Channel>, access_point: &AccessPoint) -> bool {
     tuned.is_some_and(|channel| channel.number == access_point.config.channel.number)
 }
 
@@ -696,11 +473,11 @@ fn is_group(frame: &[u8]) -> bool {
     frame.get(4).is_none_or(|octet| octet & 1 == 1)
 }
 
-fn chance(rng: &mut fastrand::Rng, share: f64) -> bool {
+pub(super) fn chance(rng: &mut fastrand::Rng, share: f64) -> bool {
     share > 0.0 && (share >= 1.0 || rng.f64() < share)
 }
 
-fn psdu_octets(lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+pub(super) fn psdu_octets(lengths: impl ExactSizeIterator<Item = usize>) -> usize {
     if lengths.len() == 1 {
         lengths.sum::<usize>() + airtime::FCS
     } else {

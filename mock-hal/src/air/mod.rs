@@ -12,27 +12,37 @@
 //! ```
 
 pub mod access_point;
+mod agreements;
 pub mod airtime;
+pub mod ap_config;
+pub mod ap_counters;
 pub mod authenticator;
+mod beacon;
 pub mod block_ack;
 mod capture;
 pub mod ccmp;
 mod downlink;
 pub mod elements;
 pub mod endpoint;
+mod fill;
 pub mod frame;
 pub mod hostile;
+mod keys;
 pub mod loss;
+mod management;
 pub mod medium;
 pub mod noise;
 pub mod power_save;
+mod radio;
 pub mod replay;
 pub mod station;
 pub mod traffic;
 mod uplink;
 pub mod wpa;
 
-pub use access_point::{AccessPoint, ApConfig, ApCounters, Security, StationView};
+pub use access_point::AccessPoint;
+pub use ap_config::{ApConfig, Security};
+pub use ap_counters::{ApCounters, StationView};
 pub use endpoint::{Downlink, Endpoint, OwnedMsdu};
 pub use frame::Msdu;
 pub use medium::{Air, AirConfig, AirCounters, ApId};

@@ -47,6 +47,7 @@ pub mod startup;
 pub mod status;
 pub mod suspend_resume;
 pub mod tx;
+pub mod tx_confirm;
 pub mod unit;
 pub mod vendor_rf;
 

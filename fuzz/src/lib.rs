@@ -164,33 +164,65 @@ pub fn rx_burst(data: &[u8]) {
     }
 }
 
+/// Reads messages of the chip; one that can be read can be shown.
+macro_rules! from_chip {
+    ($data:ident: $($message:ty),+ $(,)?) => {$(
+        if let Ok(message) = <$message as Confirm>::parse($data) {
+            show(message);
+        }
+    )+};
+}
+
+/// Reads requests of the host; one that can be read can be shown, written, and read again as the same.
+macro_rules! from_host {
+    ($data:ident: $($message:ty),+ $(,)?) => {$(
+        if let Ok(request) = <$message>::parse($data) {
+            show(&request);
+            let mut out = [0; 4096];
+            if let Ok(len) = request.emit(InterfaceId::Zero, &mut out) {
+                let again = <$message>::parse(&out[..len]);
+                assert_eq!(again.as_ref(), Ok(&request), "{}", stringify!($message));
+            }
+        }
+    )+};
+}
+
 /// One message of the chip or of the host.
 pub fn wsm_message(data: &[u8]) {
-    use bes_wsm::wire::mib::{ReadMibConfirm, WriteMibRequest};
+    use bes_wsm::wire::mib::{ReadMib, ReadMibConfirm, WriteMibRequest};
     use bes_wsm::wire::rx::ReceiveHeader;
     use bes_wsm::wire::startup::Startup;
     use bes_wsm::wire::tx::{MultiTransmitConfirm, TransmitConfirm, TransmitHeader};
-    use bes_wsm::wire::{header, Confirm, GenericConfirm, Header, SequenceNumber};
+    use bes_wsm::wire::{
+        ap, bluetooth, bss, channel, configuration, edca, epta, event, exception, generic, header,
+        join, key, mcu, multicast_forwarding, pm, reset, scan, suspend_resume,
+    };
+    use bes_wsm::wire::{Confirm, Header, InterfaceId, Request, SequenceNumber};
 
     match Header::parse(data) {
         Ok(header) => show(header),
         Err(error) => show(error),
     }
-    if let Ok(startup) = Startup::parse(data) {
-        show(startup);
-    }
-    if let Ok(confirm) = GenericConfirm::parse(data) {
-        show(confirm);
-    }
-    if let Ok(confirm) = ReadMibConfirm::parse(data) {
-        show(confirm);
+    from_chip!(data:
+        ap::FindComplete, bluetooth::BluetoothReport, channel::ChannelSwitchDone,
+        configuration::ConfigurationConfirm, event::EventIndication, exception::Exception, generic::BareConfirm,
+        generic::GenericConfirm, join::JoinConfirm, mcu::McuConfirm, mcu::McuIndication, mcu::McuMessage,
+        multicast_forwarding::RequestBuffersConfirm, pm::SetPowerModeResult, scan::ScanComplete, Startup,
+        suspend_resume::SuspendResumeTx, TransmitConfirm, ReadMibConfirm,
+    );
+    from_host!(data:
+        ap::Start, ap::UpdateIe, ap::MapLink, ap::BeaconTransmit, ap::StartFind, ap::StopFind,
+        bss::SetBssParameters, channel::SwitchChannel, configuration::Configuration, edca::SetTxQueueParameters,
+        edca::SetEdcaParameters, epta::Epta, join::Join, key::AddKey, key::RemoveKey,
+        multicast_forwarding::ReleaseBuffer, multicast_forwarding::RequestBuffers, pm::SetPowerMode, pm::CpuSleep,
+        reset::Reset, scan::StartScan, scan::StopScan, ReadMib,
+    );
+    if let Ok(command) = mcu::McuCommand::parse(data) {
+        show(command);
     }
     if let Ok(request) = WriteMibRequest::parse(data) {
         assert!(request.data.len() <= data.len());
         show(request.id);
-    }
-    if let Ok(confirm) = TransmitConfirm::parse(data) {
-        show(confirm);
     }
     if let Ok(confirms) = MultiTransmitConfirm::parse(data) {
         let count = confirms.iter().len();

@@ -23,6 +23,10 @@ pub trait Medium: Send {
     fn advance(&mut self, now: Instant);
     /// The next frame that was heard.
     fn pop_heard(&mut self) -> Option<Heard>;
+    /// Takes back the buffer of a frame that was heard, so that it is used again.
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        drop(buffer);
+    }
 }
 
 impl Medium for Air {
@@ -60,5 +64,9 @@ impl Medium for Air {
 
     fn pop_heard(&mut self) -> Option<Heard> {
         Air::pop_heard(self)
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        Air::recycle(self, buffer);
     }
 }

@@ -44,6 +44,8 @@ mod transmit;
 mod obligations;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+mod stories;
 
 pub use config::{ForegroundScan, LmacConfig};
 pub use counters::Counters;

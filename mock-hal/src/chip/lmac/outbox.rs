@@ -67,6 +67,12 @@ fn identity(message: &[u8]) -> u16 {
     Header::parse(message).map_or(0, Header::identity)
 }
 
+/// Whether a message carries a received data frame, the only kind whose number is bounded.
+fn is_data(message: &[u8]) -> bool {
+    identity(message) == indication::RECEIVE
+        && message.get(32).is_some_and(|first| first & 0x0C == 0x08)
+}
+
 fn applies(kind: MessageKind, message: &[u8]) -> bool {
     let identity = identity(message);
     match kind {
@@ -89,7 +95,7 @@ impl Outbox {
         self.faults.push_back((kind, fault));
     }
 
-    /// Received frames that wait.
+    /// Received data frames that wait.
     pub(crate) const fn receiving(&self) -> usize {
         self.receiving + self.held.len()
     }
@@ -177,7 +183,7 @@ impl Outbox {
 
     /// Queues a message as it is.
     pub(crate) fn push_raw(&mut self, message: Vec<u8>) {
-        if identity(&message) == indication::RECEIVE {
+        if is_data(&message) {
             self.receiving += 1;
         }
         self.queue.push_back(message);
@@ -186,7 +192,7 @@ impl Outbox {
     /// The next message for the host.
     pub(crate) fn pop(&mut self) -> Option<Vec<u8>> {
         let message = self.queue.pop_front()?;
-        if identity(&message) == indication::RECEIVE {
+        if is_data(&message) {
             self.receiving -= 1;
         }
         Some(message)

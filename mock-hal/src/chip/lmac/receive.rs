@@ -117,9 +117,6 @@ impl<M: Medium> Lmac<M> {
                 let more = mpdu.flags() & fc::MORE_DATA != 0;
                 self.polled_data(interface, more, now);
             }
-            if mpdu.is_null() {
-                return;
-            }
         }
         if !mpdu.is_group() && self.is_repeat(interface, &heard) {
             self.counters.rx_duplicates = self.counters.rx_duplicates.wrapping_add(1);
@@ -253,6 +250,7 @@ impl<M: Medium> Lmac<M> {
             }
         }
         self.emit(interface, &heard, &opening);
+        self.medium.recycle(heard.frame);
     }
 
     /// Opens a protected frame. `None` if it must not go up at all.
@@ -317,6 +315,7 @@ impl<M: Medium> Lmac<M> {
             cut: false,
         };
         self.emit(interface, &heard, &opening);
+        self.medium.recycle(heard.frame);
     }
 
     /// Builds and queues the receive indication. Data frames may find the queue full.

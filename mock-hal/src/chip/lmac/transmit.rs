@@ -432,6 +432,12 @@ impl<M: Medium> Lmac<M> {
         if !frame.prepared {
             frame.prepared = true;
             frame.first = Some(now);
+            let power = &self.interfaces[usize::from(frame.interface)].power;
+            let null = Mpdu::new(&frame.frame).is_some_and(Mpdu::is_null);
+            if power.is_dozing() && !null {
+                // A frame without the bit would tell the access point that the station woke up.
+                frame.frame[1] |= fc::POWER_MANAGEMENT;
+            }
             if Mpdu::new(&frame.frame).is_some_and(Mpdu::is_protected) {
                 self.keys.protect(frame.interface, &mut frame.frame);
             }

@@ -4,6 +4,7 @@ use super::access_point::{AccessPoint, TU};
 use super::airtime::{self, Response};
 use super::ap_config::ApConfig;
 use super::capture::Capture;
+use super::client::Client;
 use super::downlink::{Burst, Pool};
 use super::noise::{Noise, Noisy};
 use super::replay::{Injection, Recorded, Replay};
@@ -50,6 +51,10 @@ impl From<u64> for AirConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ApId(usize);
 
+/// Which client of an [`Air`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(pub(super) usize);
+
 /// What the air has counted, from the station's point of view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AirCounters {
@@ -79,6 +84,7 @@ pub struct Air {
     pub(super) tuned: Option<Channel>,
     busy: Vec<(u8, Instant)>,
     pub(super) access_points: Vec<AccessPoint>,
+    pub(super) clients: Vec<Client>,
     noise: Vec<Noisy>,
     pub(super) replay: Replay,
     /// What was heard, and whether it was generated.
@@ -98,6 +104,8 @@ enum Next {
     Replay,
     Noise(usize),
     Transmit(usize),
+    ClientDeadline(usize),
+    Client(usize),
 }
 
 impl Air {
@@ -112,6 +120,7 @@ impl Air {
             tuned: None,
             busy: Vec::new(),
             access_points: Vec::new(),
+            clients: Vec::new(),
             noise: Vec::new(),
             replay: Replay::default(),
             heard: VecDeque::new(),
@@ -285,6 +294,12 @@ impl Air {
             let busy = self.busy_of(access_point.config.channel.number);
             offer(ready.map(|at| at.max(busy)), Next::Transmit(index));
         }
+        for (index, client) in self.clients.iter().enumerate() {
+            offer(client.deadline(), Next::ClientDeadline(index));
+            let busy = self.busy_of(client.config.channel.number);
+            let ready = client.ready(self.now);
+            offer(ready.map(|at| at.max(busy)), Next::Client(index));
+        }
         next
     }
 
@@ -307,6 +322,8 @@ impl Air {
                     self.set_busy(channel, end);
                 }
                 Next::Transmit(index) => self.transmit(index, at),
+                Next::ClientDeadline(index) => self.clients[index].handle_deadline(at),
+                Next::Client(index) => self.transmit_client(index, at),
             }
         }
         self.now = self.now.max(now);
@@ -353,7 +370,7 @@ impl Air {
         }
     }
 
-    fn end_of_ppdu(
+    pub(super) fn end_of_ppdu(
         &self,
         channel: Channel,
         end: Instant,
@@ -469,7 +486,7 @@ pub(super) fn is_audible(tuned: Option<Channel>, access_point: &AccessPoint) -> 
     tuned.is_some_and(|channel| channel.number == access_point.config.channel.number)
 }
 
-fn is_group(frame: &[u8]) -> bool {
+pub(super) fn is_group(frame: &[u8]) -> bool {
     frame.get(4).is_none_or(|octet| octet & 1 == 1)
 }
 

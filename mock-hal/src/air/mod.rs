@@ -10,6 +10,21 @@
 //!        ◄── Outcome (airtime, acks)      │              │
 //!        ◄── pop_heard() ─────────────────┴── beacons, answers, buffered and generated traffic
 //! ```
+//!
+//! A world in a few lines:
+//!
+//! ```
+//! use bes_hal::time::Instant;
+//! use mock_hal::air::{Air, ApConfig, Channel, Flow};
+//!
+//! let mut air = Air::new(7);
+//! let home = air.add_access_point(ApConfig::wpa2("home", Channel::ht40(36), "correct horse"));
+//! air.set_loss(0.01);
+//! // As soon as this station is connected, packets come as fast as it can take them.
+//! let station = [0x02, 0, 0, 0, 0, 1];
+//! air.access_point_mut(home).start_flow(station, Flow::default(), Instant::ZERO);
+//! assert_eq!(air.access_point(home).counters().sent_acked, 0);
+//! ```
 
 pub mod access_point;
 mod agreements;
@@ -21,6 +36,7 @@ mod beacon;
 pub mod block_ack;
 mod capture;
 pub mod ccmp;
+pub mod client;
 mod downlink;
 pub mod elements;
 pub mod endpoint;
@@ -36,6 +52,7 @@ pub mod power_save;
 mod radio;
 pub mod replay;
 pub mod station;
+pub mod supplicant;
 pub mod traffic;
 mod uplink;
 pub mod wpa;
@@ -43,9 +60,10 @@ pub mod wpa;
 pub use access_point::AccessPoint;
 pub use ap_config::{ApConfig, Security};
 pub use ap_counters::{ApCounters, StationView};
+pub use client::{Client, ClientConfig, ClientCounters, ClientState};
 pub use endpoint::{Downlink, Endpoint, OwnedMsdu};
 pub use frame::Msdu;
-pub use medium::{Air, AirConfig, AirCounters, ApId};
+pub use medium::{Air, AirConfig, AirCounters, ApId, ClientId};
 pub use noise::Noise;
 pub use replay::{Injection, Recorded};
 pub use station::StationState;

@@ -142,6 +142,7 @@ impl Air {
                 break;
             }
         }
+        arrived |= self.arrive_at_clients(mpdu, rate, ampdu, at);
         arrived && (group || !chance(&mut self.rng, self.config.ack_loss))
     }
 

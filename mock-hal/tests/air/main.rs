@@ -3,6 +3,7 @@
 mod aggregation;
 mod association;
 mod captures;
+mod clients;
 mod power_save;
 mod station;
 mod traffic;

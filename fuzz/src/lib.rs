@@ -189,16 +189,21 @@ macro_rules! from_host {
 
 /// One message of the chip or of the host.
 pub fn wsm_message(data: &[u8]) {
+    use bes_wsm::wire::describe::{describe, Direction};
     use bes_wsm::wire::mib::{ReadMib, ReadMibConfirm, WriteMibRequest};
     use bes_wsm::wire::rx::ReceiveHeader;
     use bes_wsm::wire::startup::Startup;
     use bes_wsm::wire::tx::{MultiTransmitConfirm, TransmitConfirm, TransmitHeader};
     use bes_wsm::wire::{
         ap, bluetooth, bss, channel, configuration, edca, epta, event, exception, generic, header,
-        join, key, mcu, multicast_forwarding, pm, reset, scan, suspend_resume,
+        join, key, mcu, mcu_calibration, multicast_forwarding, pm, reset, scan, suspend_resume,
+        vendor_rf,
     };
     use bes_wsm::wire::{Confirm, Header, InterfaceId, Request, SequenceNumber};
 
+    for direction in [Direction::ToChip, Direction::FromChip] {
+        show(describe(data, direction));
+    }
     match Header::parse(data) {
         Ok(header) => show(header),
         Err(error) => show(error),
@@ -208,7 +213,8 @@ pub fn wsm_message(data: &[u8]) {
         configuration::ConfigurationConfirm, event::EventIndication, exception::Exception, generic::BareConfirm,
         generic::GenericConfirm, join::JoinConfirm, mcu::McuConfirm, mcu::McuIndication, mcu::McuMessage,
         multicast_forwarding::RequestBuffersConfirm, pm::SetPowerModeResult, scan::ScanComplete, Startup,
-        suspend_resume::SuspendResumeTx, TransmitConfirm, ReadMibConfirm,
+        suspend_resume::SuspendResumeTx,
+        vendor_rf::VendorRfResult, TransmitConfirm, ReadMibConfirm,
     );
     from_host!(data:
         ap::Start, ap::UpdateIe, ap::MapLink, ap::BeaconTransmit, ap::StartFind, ap::StopFind,
@@ -219,6 +225,12 @@ pub fn wsm_message(data: &[u8]) {
     );
     if let Ok(command) = mcu::McuCommand::parse(data) {
         show(command);
+    }
+    if let Ok(command) = vendor_rf::VendorRfCommand::parse(data) {
+        show(command);
+    }
+    if let Ok(request) = mcu_calibration::SaveCalibration::parse(data) {
+        show(request);
     }
     if let Ok(request) = WriteMibRequest::parse(data) {
         assert!(request.data.len() <= data.len());

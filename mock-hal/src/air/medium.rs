@@ -8,6 +8,7 @@ use super::client::Client;
 use super::downlink::{Burst, Pool};
 use super::noise::{Noise, Noisy};
 use super::replay::{Injection, Recorded, Replay};
+use super::station::{Outgoing, Purpose};
 use super::{Address, Channel, Heard, PhyRate};
 use bes_hal::time::{earliest, Instant};
 use core::time::Duration;
@@ -411,6 +412,7 @@ impl Air {
         self.counters.other_airtime += end.since(start);
         let hears = audible && self.receives(rate);
 
+        let flood = burst.frames.iter().any(Outgoing::is_generated);
         let mut first = None;
         let mut last = None;
         for position in 0..burst.frames.len() {
@@ -442,7 +444,7 @@ impl Air {
             // What will not be sent again is given away; the rest is copied.
             let consequences = matches!(
                 frame.purpose,
-                super::station::Purpose::AssociationResponse | super::station::Purpose::Farewell
+                Purpose::AssociationResponse | Purpose::Farewell
             );
             let bytes = if (frame.acked || group) && !consequences {
                 core::mem::take(&mut frame.bytes)
@@ -470,10 +472,10 @@ impl Air {
         }
         let access_point = &mut self.access_points[index];
         access_point.handle_sent(&mut burst, end, &mut self.pool);
-        // The one who has just sent lets others go first; without limits, failures must take time.
+        // The one who has just sent lets others go first; without limits, failures and floods must take time.
         access_point.not_before = if !self.config.unlimited {
             end.after(Duration::from_nanos(1))
-        } else if acked {
+        } else if acked && !(flood && room == 0) {
             end
         } else {
             end.after(Duration::from_millis(1))

@@ -16,6 +16,7 @@
 
 use crate::ring::Ring;
 use crate::types::Band;
+use bes_wsm::wire::bluetooth::BluetoothActivity;
 
 /// Length of the period that is shared, in microseconds.
 const PERIOD: u32 = 102_400;
@@ -73,82 +74,12 @@ pub struct Coex {
     wifi: u32,
     bluetooth: u32,
     mode: u32,
-    report: Report,
+    /// Air time that Bluetooth needs per period, in microseconds.
+    bluetooth_time: u32,
     told_status: u32,
     told_shares: Option<CoexMessage>,
     queue: Ring<CoexMessage, 8>,
     dropped: u32,
-}
-
-/// What Bluetooth reported last, field by field: (time added, least time), in microseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Report {
-    status: (u32, u32),
-    scan: (u32, u32),
-    audio: (u32, u32),
-    inquiry: (u32, u32),
-    le_scan: (u32, u32),
-    le_advertising: (u32, u32),
-    le_connection: (u32, u32),
-}
-
-impl Report {
-    /// Takes over a report (file 40, section 6.4; file 20, section 14.2).
-    fn update(&mut self, word: u32) {
-        let field = |shift: u32, width: u32| {
-            let mask = 1u32.wrapping_shl(width).wrapping_sub(1);
-            word.wrapping_shr(shift) & mask
-        };
-        match field(0, 3) {
-            0 => {
-                *self = Self::default();
-                return;
-            }
-            1 => self.status = (0, 0),
-            2 => self.status = (60_000, 0),
-            3 => self.status = (0, 20_000),
-            4 => self.status = (0, 25_000),
-            _ => {}
-        }
-        self.audio = match (field(0, 3), field(6, 3)) {
-            (1 | 2, _) | (_, 0) => (0, 0),
-            (_, 1) => (60_000, 0),
-            (_, 2) => (80_000, 0),
-            _ => self.audio,
-        };
-        self.scan = match field(3, 3) {
-            0 => (0, 0),
-            1..=3 => (0, 20_000),
-            _ => self.scan,
-        };
-        let on_off = |value: u32, on: (u32, u32), old: (u32, u32)| match value {
-            0 => (0, 0),
-            1 => on,
-            _ => old,
-        };
-        self.inquiry = on_off(field(9, 2), (20_000, 30_000), self.inquiry);
-        self.le_scan = on_off(field(11, 2), (20_000, 30_000), self.le_scan);
-        self.le_advertising = on_off(field(13, 3), (20_000, 40_000), self.le_advertising);
-        self.le_connection = on_off(field(16, 2), (0, 50_000), self.le_connection);
-    }
-
-    /// Air time that Bluetooth needs per period, in microseconds.
-    fn time(&self) -> u32 {
-        let fields = [
-            self.status,
-            self.scan,
-            self.audio,
-            self.inquiry,
-            self.le_scan,
-            self.le_advertising,
-            self.le_connection,
-        ];
-        let sum = fields
-            .iter()
-            .fold(0u32, |sum, (time, _)| sum.saturating_add(*time));
-        let least = fields.iter().map(|(_, least)| *least).max().unwrap_or(0);
-        sum.max(least).min(DEFAULT_BLUETOOTH)
-    }
 }
 
 impl Coex {
@@ -163,7 +94,7 @@ impl Coex {
             wifi: DEFAULT_WIFI,
             bluetooth: DEFAULT_BLUETOOTH,
             mode: 0,
-            report: Report::default(),
+            bluetooth_time: 0,
             told_status: STATUS_IDLE,
             told_shares: None,
             queue: Ring::new(),
@@ -182,8 +113,8 @@ impl Coex {
     }
 
     /// Air time that Bluetooth needs per period of 102.4 ms, in microseconds. Stretches the dwell of scans.
-    pub fn bluetooth_time(&self) -> u32 {
-        self.report.time()
+    pub const fn bluetooth_time(&self) -> u32 {
+        self.bluetooth_time
     }
 
     /// The next message for the chip.
@@ -279,9 +210,9 @@ impl Coex {
     }
 
     /// Bluetooth reports what it does.
-    pub fn handle_bluetooth(&mut self, word: u32) {
-        self.report.update(word);
-        let time = self.report.time();
+    pub fn handle_bluetooth(&mut self, activity: BluetoothActivity) {
+        let time = activity.air_time_us();
+        self.bluetooth_time = time;
         let (wifi, bluetooth) = (PERIOD.saturating_sub(time), time);
         if (wifi, bluetooth) == (self.wifi, self.bluetooth) {
             return;
@@ -446,7 +377,7 @@ mod tests {
         coex.handle_connected();
         coex.handle_address();
         for word in (0..=0x3_FFFFu32).step_by(61) {
-            coex.handle_bluetooth(word);
+            coex.handle_bluetooth(BluetoothActivity::from_bits(word));
             for message in told(&mut coex) {
                 assert!(
                     !matches!(message, CoexMessage::Shares { wifi: 0, .. }),
@@ -464,11 +395,11 @@ mod tests {
         coex.handle_connected();
         coex.handle_address();
         let _ = told(&mut coex);
-        coex.handle_bluetooth(4 | 1 << 6);
+        coex.handle_bluetooth(BluetoothActivity::from_bits(4 | 1 << 6));
         assert_eq!(told(&mut coex), [shares(42_400, 60_000, 0)]);
-        coex.handle_bluetooth(4 | 1 << 6);
+        coex.handle_bluetooth(BluetoothActivity::from_bits(4 | 1 << 6));
         assert!(told(&mut coex).is_empty(), "nothing changed");
-        coex.handle_bluetooth(0);
+        coex.handle_bluetooth(BluetoothActivity::from_bits(0));
         assert_eq!(told(&mut coex), [shares(102_400, 0, 0)]);
     }
 
@@ -477,7 +408,7 @@ mod tests {
         let mut coex = Coex::new(true);
         coex.handle_scan();
         let _ = told(&mut coex);
-        coex.handle_bluetooth(2);
+        coex.handle_bluetooth(BluetoothActivity::from_bits(2));
         assert!(told(&mut coex).is_empty());
         assert_eq!(coex.bluetooth_time(), 60_000);
     }
@@ -488,7 +419,7 @@ mod tests {
         coex.handle_scan();
         coex.handle_connecting(Band::TwoPointFourGhz);
         coex.handle_connected();
-        coex.handle_bluetooth(2);
+        coex.handle_bluetooth(BluetoothActivity::from_bits(2));
         assert!(!coex.has_message());
     }
 

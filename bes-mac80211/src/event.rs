@@ -15,8 +15,6 @@ pub enum LossReason {
     JoinRefused,
     /// No association followed the join in time (file 31, section 8.2).
     JoinTimeout,
-    /// The access point ended it.
-    Disconnected,
 }
 
 /// Which way the signal crossed its threshold.

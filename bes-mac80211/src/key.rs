@@ -117,6 +117,16 @@ impl KeyParameters {
     pub fn material(&self) -> &[u8] {
         self.material.get(..usize::from(self.len)).unwrap_or(&[])
     }
+
+    /// `N` bytes of the material from `start`; zeros where there is none.
+    pub(crate) fn part<const N: usize>(&self, start: usize) -> [u8; N] {
+        let mut part = [0; N];
+        let source = self.material().get(start..).unwrap_or(&[]);
+        for (to, from) in part.iter_mut().zip(source) {
+            *to = *from;
+        }
+        part
+    }
 }
 
 /// A key that the chip has.

@@ -9,6 +9,8 @@ pub mod channel;
 pub mod cipher;
 pub mod coex;
 pub mod config;
+pub mod control_statistics;
+pub mod device;
 pub mod disconnect;
 pub mod edca;
 pub mod elements;
@@ -22,10 +24,32 @@ pub mod rate_policy;
 pub mod registration;
 pub mod request;
 pub mod rx;
+pub mod scan;
 pub mod scan_policy;
 pub mod scheduler;
 pub mod stats;
 pub mod tx;
 pub mod types;
+pub mod vif;
 
+mod association;
+mod command;
+mod control;
+mod filter;
+mod indication;
+mod interface;
+mod join;
+mod key_install;
+mod power;
+mod procedure;
 mod ring;
+mod session;
+mod setting;
+mod startup;
+mod template;
+mod unjoin;
+mod world;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
+mod test_bench;

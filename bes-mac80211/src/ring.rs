@@ -44,6 +44,18 @@ impl<T, const N: usize> Ring<T, N> {
         value
     }
 
+    /// The oldest value.
+    pub(crate) fn front(&self) -> Option<&T> {
+        if self.len == 0 {
+            return None;
+        }
+        self.slots.get(self.head)?.as_ref()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= N
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -69,13 +81,14 @@ mod tests {
                 assert_eq!(ring.push(round + n), Ok(()));
             }
             assert_eq!(ring.push(99), Err(99));
+            assert_eq!(ring.front(), Some(&round));
             assert_eq!(ring.pop(), Some(round));
             assert_eq!(ring.push(round + 3), Ok(()));
             assert_eq!(
                 [ring.pop(), ring.pop(), ring.pop()],
                 [1, 2, 3].map(|n| Some(round + n))
             );
-            assert!(ring.is_empty() && ring.pop().is_none());
+            assert!(ring.is_empty() && ring.pop().is_none() && ring.front().is_none());
         }
     }
 }

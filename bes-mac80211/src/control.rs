@@ -1,0 +1,810 @@
+//! The control plane: one channel of commands, and who may use it when.
+//!
+//! ```text
+//!   requests (first in, first out) ─┐
+//!   work of the interfaces ─────────┼─► one procedure at a time ─┐
+//!   scan, between its requests ─────┘                            ├─► one command at a time ─► bottom half
+//!   coexistence ─────────────────────────────────────────────────┘
+//! ```
+//!
+//! A procedure owns the configuration of the chip from its first message to its last. A scan gives it back while the chip
+//! scans, so short settings need not wait for its end; joins and unjoins do, and a scan waits for them. Nothing blocks:
+//! whatever waits has a deadline (specification: file 31, sections 15.3 and 15.5; file 20, section 15.3).
+
+use crate::association::{Association, Bandwidth};
+use crate::beacon_loss::LossAction;
+use crate::command;
+use crate::config::DeviceConfig;
+use crate::edca::EdcaParameters;
+use crate::error::RequestError;
+use crate::event::{Event, LossReason};
+use crate::filter::GroupFilter;
+use crate::interface::{AddInterface, RemoveInterface};
+use crate::join::Join;
+use crate::key::{KeyParameters, KeySlot};
+use crate::key_install::{InstallKey, RemoveKey};
+use crate::power::{cause_of, Condition, SleepMessages, WakeMessages};
+use crate::procedure::{Answer, Next, Procedure};
+use crate::request::{
+    AssociationParameters, BssDescription, InterfaceKind, Request, Response, Token,
+};
+use crate::ring::Ring;
+use crate::scan::Scan;
+use crate::setting::{ReadCounters, Setting};
+use crate::startup::Startup;
+use crate::types::{AccessCategory, ChannelType, Dbm, MacAddress};
+use crate::unjoin::Unjoin;
+use crate::vif::Connection;
+use crate::world::{ChannelSwitch, Effect, World};
+use bes_hal::time::earliest;
+use bes_hal::{Duration, Instant};
+use bes_pm::ledger::Owner;
+use bes_pm::reason::Reason;
+use bes_wsm::client::{Command, CommandError};
+use bes_wsm::recovery::RecoveryReason;
+use bes_wsm::wire::{InterfaceId, MessageId};
+
+/// Most requests that may wait.
+pub(crate) const MAX_REQUESTS: usize = 32;
+
+/// How long the chip may take for most commands, and for those that reset or join (file 20, section 3.1). The chip's
+/// three-second watchdog of the C driver is not applied to commands (file 31, C36).
+const TIMEOUT: Duration = Duration::from_secs(6);
+const LONG_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// Turns of the channel for one command: procedures that end without a message are followed by the next.
+const TURNS: usize = 64;
+
+/// A request that waits, with everything it needs.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Lifecycle(Lifecycle),
+    AddInterface(InterfaceKind, MacAddress),
+    RemoveInterface(InterfaceId),
+    Scan,
+    Join(InterfaceId, BssDescription),
+    Unjoin(InterfaceId),
+    Associated(InterfaceId, AssociationParameters),
+    Disassociated(InterfaceId),
+    SetKey(InterfaceId, KeyParameters),
+    RemoveKey(KeySlot),
+    ConfigureTx(InterfaceId, AccessCategory, EdcaParameters),
+    TxPower(Dbm),
+    RtsThreshold(u32),
+    Arp(InterfaceId, Option<[u8; 4]>),
+    Cqm(InterfaceId, Option<crate::request::CqmThreshold>),
+    SlotTime(InterfaceId, bool),
+    ReadCounters,
+    Bandwidth(InterfaceId, ChannelType),
+}
+
+/// A request that changes the state of the whole device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifecycle {
+    Boot,
+    Start,
+    Stop,
+    PowerOff,
+}
+
+/// Who sent the outstanding command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Procedure,
+    Scan,
+    Coexistence,
+}
+
+#[derive(Debug)]
+struct Running {
+    token: Option<Token>,
+    procedure: Procedure,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flush {
+    token: Token,
+    until: Instant,
+}
+
+/// The control plane of a device.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) world: World,
+    pub(crate) scan: Scan,
+    orders: Ring<(Token, Order), MAX_REQUESTS>,
+    running: Option<Running>,
+    outstanding: Option<Source>,
+    flushes: [Option<Flush>; 3],
+    waits_until: Option<Instant>,
+    open: bool,
+    started: Option<Result<Response, RequestError>>,
+}
+
+impl Control {
+    pub(crate) fn new(config: DeviceConfig) -> Self {
+        Self {
+            world: World::new(config),
+            scan: Scan::new(),
+            orders: Ring::new(),
+            running: None,
+            outstanding: None,
+            flushes: [None; 3],
+            waits_until: None,
+            open: false,
+            started: None,
+        }
+    }
+
+    /// Takes a request. What needs no command is done at once; the rest waits for its turn.
+    pub(crate) fn request(
+        &mut self,
+        token: Token,
+        request: Request<'_>,
+        now: Instant,
+    ) -> Result<(), RequestError> {
+        let order = match request {
+            Request::Boot => Order::Lifecycle(Lifecycle::Boot),
+            Request::Start => Order::Lifecycle(Lifecycle::Start),
+            Request::Stop => Order::Lifecycle(Lifecycle::Stop),
+            Request::PowerOff => Order::Lifecycle(Lifecycle::PowerOff),
+            Request::AddInterface { kind, address } => Order::AddInterface(kind, address),
+            Request::RemoveInterface(id) => Order::RemoveInterface(id),
+            Request::Scan(id, scan) => {
+                if self.orders.is_full() {
+                    return Err(RequestError::QueueFull);
+                }
+                self.scan.accept(token, id, scan)?;
+                Order::Scan
+            }
+            Request::CancelScan => {
+                self.scan.cancel(&mut self.world, Some(token));
+                return Ok(());
+            }
+            Request::BssKnown(id, bss) => {
+                let vif = self.world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                vif.known_bss = Some(bss);
+                self.complete(Some(token), Ok(Response::Done));
+                return Ok(());
+            }
+            Request::Join(id, parameters) => Order::Join(id, parameters.bss),
+            Request::Unjoin(id) => Order::Unjoin(id),
+            Request::Associated(id, parameters) => Order::Associated(id, parameters),
+            Request::Disassociated(id) => Order::Disassociated(id),
+            Request::SetKey(id, key) => Order::SetKey(id, key),
+            Request::RemoveKey(slot) => Order::RemoveKey(slot),
+            Request::ConfigureTx(id, category, parameters) => {
+                Order::ConfigureTx(id, category, parameters)
+            }
+            Request::ConfigureFilter(filter) => {
+                self.world.receive_filter = filter;
+                self.filters_changed(token);
+                return Ok(());
+            }
+            Request::Multicast(addresses) => {
+                self.world.groups = GroupFilter::new(addresses);
+                self.filters_changed(token);
+                return Ok(());
+            }
+            Request::TxPower(power) => Order::TxPower(power),
+            Request::RtsThreshold(threshold) => Order::RtsThreshold(threshold.map_or(0, u32::from)),
+            Request::RetryLimits { short, long } => {
+                if short == 0 || long == 0 {
+                    return Err(RequestError::Invalid);
+                }
+                self.world.ask(Effect::RetryLimits { short, long });
+                self.complete(Some(token), Ok(Response::Done));
+                return Ok(());
+            }
+            Request::PowerSave(id, parameters) => {
+                let vif = self.world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                vif.power_save
+                    .handle_power_save(parameters.enabled, parameters.dynamic_timeout);
+                self.complete(Some(token), Ok(Response::Done));
+                return Ok(());
+            }
+            // The chip has one entry: with none or several addresses the offload is off.
+            Request::ArpAddresses(id, [address]) => Order::Arp(id, Some(*address)),
+            Request::ArpAddresses(id, _) => Order::Arp(id, None),
+            Request::Cqm(id, threshold) => Order::Cqm(id, threshold),
+            Request::SlotTime { interface, short } => Order::SlotTime(interface, short),
+            Request::Flush { interface, drop } => {
+                return self.begin_flush(token, interface, drop, now);
+            }
+            Request::ReadCounters => Order::ReadCounters,
+            Request::Bandwidth(id, channel_type) => Order::Bandwidth(id, channel_type),
+        };
+        self.orders
+            .push((token, order))
+            .map_err(|_order| RequestError::QueueFull)
+    }
+
+    fn filters_changed(&mut self, token: Token) {
+        for vif in self.world.vifs_mut() {
+            vif.work.filters = vif.connection.is_joined();
+        }
+        self.complete(Some(token), Ok(Response::Done));
+    }
+
+    fn begin_flush(
+        &mut self,
+        token: Token,
+        interface: InterfaceId,
+        drop: bool,
+        now: Instant,
+    ) -> Result<(), RequestError> {
+        let until = now.after(self.world.config.flush_limit);
+        let slot = self
+            .flushes
+            .get_mut(interface.index())
+            .ok_or(RequestError::NoInterface)?;
+        if slot.is_some() {
+            return Err(RequestError::Busy);
+        }
+        *slot = Some(Flush { token, until });
+        if drop {
+            self.world.ask(Effect::Flush(interface));
+        }
+        Ok(())
+    }
+
+    /// A request that changes the state of the device, if it is its turn.
+    pub(crate) fn lifecycle_due(&self) -> Option<Lifecycle> {
+        match self.orders.front() {
+            Some((_, Order::Lifecycle(lifecycle))) if self.running.is_none() => Some(*lifecycle),
+            _ => None,
+        }
+    }
+
+    /// Takes it. It is completed with [`complete`](Self::complete).
+    pub(crate) fn take_lifecycle(&mut self) -> Option<Token> {
+        self.lifecycle_due()?;
+        self.orders.pop().map(|(token, _)| token)
+    }
+
+    /// Refuses requests that need a running device, up to the next one that changes that.
+    pub(crate) fn refuse_until_lifecycle(&mut self) {
+        while self.orders.front().is_some() && self.lifecycle_due().is_none() {
+            match self.orders.pop() {
+                Some((_, Order::Scan)) => self.scan.abort(&mut self.world),
+                Some((token, _)) => self.complete(Some(token), Err(RequestError::WrongState)),
+                None => return,
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub(crate) fn complete(
+        &mut self,
+        token: Option<Token>,
+        result: Result<Response, RequestError>,
+    ) {
+        if let Some(token) = token {
+            self.world.tell(Event::Completed { token, result });
+        }
+    }
+
+    /// Whether requests may begin: not before the chip is configured, and not while Wi-Fi is being stopped.
+    pub(crate) fn set_open(&mut self, open: bool) {
+        self.open = open;
+    }
+
+    /// The chip reported its start: configure it. The outcome is taken with [`take_started`](Self::take_started).
+    pub(crate) fn begin_startup(&mut self) {
+        self.started = None;
+        self.running = Some(Running {
+            token: None,
+            procedure: Procedure::Startup(Startup::default()),
+        });
+    }
+
+    /// The outcome of the startup, once.
+    pub(crate) fn take_started(&mut self) -> Option<Result<Response, RequestError>> {
+        self.started.take()
+    }
+
+    /// The messages before sleep. `false` if something else is under way.
+    pub(crate) fn begin_sleep(&mut self) -> bool {
+        self.begin_power(Procedure::Sleep(SleepMessages::default()))
+    }
+
+    /// The messages after sleep.
+    pub(crate) fn begin_wake(&mut self) -> bool {
+        // Messages before sleep that are still under way are given up.
+        if matches!(
+            self.running,
+            Some(Running {
+                procedure: Procedure::Sleep(_),
+                ..
+            })
+        ) && self.outstanding.is_none()
+        {
+            self.running = None;
+        }
+        self.begin_power(Procedure::Wake(WakeMessages::default()))
+    }
+
+    fn begin_power(&mut self, procedure: Procedure) -> bool {
+        if self.running.is_some() {
+            return false;
+        }
+        self.running = Some(Running {
+            token: None,
+            procedure,
+        });
+        true
+    }
+
+    /// The next command.
+    pub(crate) fn next_command(&mut self, now: Instant, out: &mut [u8]) -> Option<Command> {
+        if self.outstanding.is_some() || self.world.verdict.is_some() {
+            return None;
+        }
+        self.waits_until = None;
+        for _ in 0..TURNS {
+            if let Some(message) = self.world.coex.poll() {
+                if let Ok(len) = command::coexistence(out, message) {
+                    return Some(self.send(Source::Coexistence, len, out));
+                }
+            }
+            if let Some(running) = &mut self.running {
+                match running.procedure.next(&mut self.world, now, out) {
+                    Next::Send(len) => return Some(self.send(Source::Procedure, len, out)),
+                    Next::Wait(until) => {
+                        self.waits_until = Some(until);
+                        return None;
+                    }
+                    Next::Done(result) => {
+                        self.finish(result, now);
+                        continue;
+                    }
+                }
+            }
+            if !self.world.power.is_open() {
+                return None;
+            }
+            if self.scan.wants_channel() {
+                match self.scan.next(&mut self.world, now, out) {
+                    Next::Send(len) => return Some(self.send(Source::Scan, len, out)),
+                    Next::Wait(until) => {
+                        self.waits_until = Some(until);
+                        return None;
+                    }
+                    Next::Done(_) => continue,
+                }
+            }
+            if !self.open || !self.begin_next(now) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn send(&mut self, source: Source, len: usize, out: &[u8]) -> Command {
+        self.outstanding = Some(source);
+        let id = out.get(2..4).and_then(|bytes| bytes.first_chunk::<2>());
+        let id = id.map_or(0, |bytes| u16::from_le_bytes(*bytes));
+        let timeout = match MessageId::from_raw(id) {
+            MessageId::JOIN | MessageId::RESET | MessageId::START => LONG_TIMEOUT,
+            _ => TIMEOUT,
+        };
+        Command { len, timeout }
+    }
+
+    /// The answer to the outstanding command.
+    pub(crate) fn command_done(&mut self, result: Result<&[u8], CommandError>, now: Instant) {
+        let answer = Answer::new(result);
+        match self.outstanding.take() {
+            Some(Source::Procedure) => {
+                if let Some(running) = &mut self.running {
+                    running.procedure.answer(&mut self.world, answer, now);
+                }
+            }
+            Some(Source::Scan) => self.scan.answer(&mut self.world, answer, now),
+            Some(Source::Coexistence) => {
+                // Bluetooth gets a smaller or larger share than it should; nothing else depends on it.
+                let _ended_with_the_session = answer.optional(&mut self.world);
+            }
+            None => {}
+        }
+    }
+
+    fn finish(&mut self, result: Result<Response, RequestError>, now: Instant) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        match running.procedure {
+            Procedure::Startup(_) => self.started = Some(result),
+            Procedure::Sleep(_) | Procedure::Wake(_) => {
+                let result = result.map(|_| ()).map_err(cause_of);
+                self.world.power.step_done(result, now);
+            }
+            _ => {}
+        }
+        self.complete(running.token, result);
+    }
+
+    /// Begins what is due next. `false` if there is nothing that may begin now.
+    fn begin_next(&mut self, now: Instant) -> bool {
+        if let Some(procedure) = self.begin_work(now) {
+            self.running = Some(Running {
+                token: None,
+                procedure,
+            });
+            return true;
+        }
+        let Some((_, order)) = self.orders.front() else {
+            return false;
+        };
+        let order = *order;
+        if matches!(order, Order::Lifecycle(_)) || !self.may_begin(order) {
+            return false;
+        }
+        let Some((token, _)) = self.orders.pop() else {
+            return false;
+        };
+        if let Order::Scan = order {
+            self.scan.begin(&mut self.world);
+            return true;
+        }
+        match self.begin_order(order, now) {
+            Ok(Some(procedure)) => {
+                self.running = Some(Running {
+                    token: Some(token),
+                    procedure,
+                });
+            }
+            Ok(None) => self.complete(Some(token), Ok(Response::Done)),
+            Err(error) => self.complete(Some(token), Err(error)),
+        }
+        true
+    }
+
+    /// Whether a request may begin beside a running scan, and a scan beside the state of its interface.
+    fn may_begin(&mut self, order: Order) -> bool {
+        match order {
+            Order::Join(..) | Order::Unjoin(_) | Order::Disassociated(_) => !self.scan.is_running(),
+            Order::RemoveInterface(id) => {
+                let mine = self.scan.is_running() && self.scan.interface() == Some(id);
+                if mine {
+                    self.scan.cancel(&mut self.world, None);
+                }
+                !mine
+            }
+            // The firmware cannot scan while it is joined but not associated (file 31, section 7.2).
+            Order::Scan => {
+                let mut waits = false;
+                for vif in self.world.vifs_mut() {
+                    if let Connection::Joined { .. } = vif.connection {
+                        vif.work.unjoin = true;
+                        waits = true;
+                    }
+                }
+                !waits
+            }
+            _ => true,
+        }
+    }
+
+    /// Work that the interfaces have by themselves.
+    fn begin_work(&mut self, now: Instant) -> Option<Procedure> {
+        let scanning = self.scan.is_running();
+        for id in InterfaceId::ALL {
+            let Some(vif) = self.world.vif_mut(id) else {
+                continue;
+            };
+            if vif.work.unjoin && !scanning {
+                vif.work.unjoin = false;
+                if vif.connection.joined_bssid().is_some() {
+                    return Some(Procedure::Unjoin(Unjoin::begin(
+                        &mut self.world,
+                        id,
+                        true,
+                        now,
+                    )));
+                }
+                continue;
+            }
+            if !scanning {
+                if let Some(bss) = vif.work.join.take() {
+                    match Join::begin(&mut self.world, id, bss, now) {
+                        Ok(join) => return Some(Procedure::Join(join)),
+                        Err(_) => self.world.ask(Effect::DropHeld(id)),
+                    }
+                    continue;
+                }
+            }
+            if let Some(index) = vif.work.wep_key.take() {
+                if vif.wep_key != Some(index) {
+                    return Some(Procedure::Setting(Setting::wep_key(id, index)));
+                }
+            }
+            if core::mem::take(&mut vif.work.filters) && vif.connection.is_joined() {
+                return Some(Procedure::Setting(Setting::filters(id)));
+            }
+            if core::mem::take(&mut vif.work.wake_period) && vif.connection.is_associated() {
+                return Some(Procedure::Setting(Setting::wake_period(id)));
+            }
+        }
+        None
+    }
+
+    /// Begins a request. `None`: there is nothing to send for it.
+    fn begin_order(
+        &mut self,
+        order: Order,
+        now: Instant,
+    ) -> Result<Option<Procedure>, RequestError> {
+        let world = &mut self.world;
+        Ok(Some(match order {
+            Order::Lifecycle(_) | Order::Scan => return Err(RequestError::WrongState),
+            Order::AddInterface(kind, address) => {
+                Procedure::AddInterface(AddInterface::begin(world, kind, address)?)
+            }
+            Order::RemoveInterface(id) => {
+                Procedure::RemoveInterface(RemoveInterface::begin(world, id, now)?)
+            }
+            Order::Join(id, bss) => {
+                let vif = world.vif(id).ok_or(RequestError::NoInterface)?;
+                if vif.connection.is_joined() && vif.connection.joined_bssid() == Some(bss.bssid) {
+                    return Ok(None);
+                }
+                Procedure::Join(Join::begin(world, id, bss, now)?)
+            }
+            Order::Unjoin(id) | Order::Disassociated(id) => {
+                let vif = world.vif(id).ok_or(RequestError::NoInterface)?;
+                if vif.connection.joined_bssid().is_none() {
+                    return Ok(None);
+                }
+                Procedure::Unjoin(Unjoin::begin(world, id, true, now))
+            }
+            Order::Associated(id, parameters) => {
+                Procedure::Association(Association::begin(world, id, parameters, now)?)
+            }
+            Order::SetKey(id, key) => Procedure::InstallKey(InstallKey::begin(world, id, key)?),
+            Order::RemoveKey(slot) => Procedure::RemoveKey(RemoveKey::begin(world, slot)?),
+            Order::ConfigureTx(id, category, parameters) => {
+                Procedure::Setting(Setting::queue(world, id, category, parameters)?)
+            }
+            Order::TxPower(power) => Procedure::Setting(Setting::power(power)),
+            Order::RtsThreshold(threshold) => Procedure::Setting(Setting::rts(threshold)),
+            Order::Arp(id, address) => {
+                let vif = world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                vif.arp_address = address;
+                vif.awaits_address = None;
+                if !vif.connection.is_associated() || address.is_none() {
+                    return Ok(None);
+                }
+                vif.power_save.handle_address(true);
+                world.coex.handle_address();
+                Procedure::Setting(Setting::arp(id))
+            }
+            Order::Cqm(id, threshold) => {
+                let vif = world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                // Kept, so that events can be compared with it (file 31, C21).
+                vif.cqm = threshold;
+                if !vif.connection.is_associated() {
+                    return Ok(None);
+                }
+                Procedure::Setting(Setting::signal(id))
+            }
+            Order::SlotTime(id, short) => Procedure::Setting(Setting::slot_time(world, id, short)?),
+            Order::ReadCounters => Procedure::ReadCounters(ReadCounters::default()),
+            Order::Bandwidth(id, channel_type) => {
+                Procedure::Bandwidth(Bandwidth::begin(world, id, channel_type)?)
+            }
+        }))
+    }
+
+    /// Whether frames of the interface may leave now.
+    pub(crate) fn may_send(&self, id: InterfaceId) -> bool {
+        let held = self.world.hold.get(id.index()).copied().unwrap_or(true);
+        !held
+            && self.world.channel_switch == ChannelSwitch::Idle
+            && !self.scan.is_off_channel()
+            && self.world.verdict.is_none()
+            && self.world.power.is_open()
+    }
+
+    /// Does what is due by time.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.scan.tick(&mut self.world, now);
+        if let Some(until) = self.world.switch_deadline() {
+            if until.is_due(now) {
+                self.world.give_up(RecoveryReason::IndicationTimeout(
+                    MessageId::CHANNEL_SWITCH_DONE,
+                ));
+            }
+        }
+        for id in InterfaceId::ALL {
+            self.tick_flush(id, now);
+            self.tick_interface(id, now);
+        }
+    }
+
+    fn tick_flush(&mut self, id: InterfaceId, now: Instant) {
+        let empty = self.world.backlog_of(id) == 0;
+        let Some(slot) = self.flushes.get_mut(id.index()) else {
+            return;
+        };
+        let Some(flush) = *slot else {
+            return;
+        };
+        let result = if empty {
+            Ok(Response::Done)
+        } else if flush.until.is_due(now) {
+            Err(RequestError::TimedOut)
+        } else {
+            return;
+        };
+        *slot = None;
+        self.complete(Some(flush.token), result);
+    }
+
+    fn tick_interface(&mut self, id: InterfaceId, now: Instant) {
+        let Some(vif) = self.world.vif_mut(id) else {
+            return;
+        };
+        if let Connection::Joined { until, .. } = vif.connection {
+            if until.is_due(now) && !vif.work.unjoin {
+                vif.work.unjoin = true;
+                self.world.tell(Event::ConnectionLost {
+                    interface: id,
+                    reason: LossReason::JoinTimeout,
+                });
+            }
+            return;
+        }
+        if !vif.connection.is_associated() {
+            vif.beacon_loss.reset();
+            return;
+        }
+        match vif.beacon_loss.poll(now) {
+            LossAction::None => {}
+            LossAction::SendNull => self.world.ask(Effect::SendNull(id)),
+            LossAction::Report => {
+                let statistics = &mut self.world.statistics;
+                statistics.beacon_losses = statistics.beacon_losses.saturating_add(1);
+                self.world.tell(Event::ConnectionLost {
+                    interface: id,
+                    reason: LossReason::Beacons,
+                });
+            }
+        }
+    }
+
+    /// When something is due by time.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let vifs = self.world.vifs().fold(None, |deadline, vif| {
+            let join = match vif.connection {
+                Connection::Joined { until, .. } if !vif.work.unjoin => Some(until),
+                _ => None,
+            };
+            earliest(deadline, earliest(join, vif.beacon_loss.next_deadline()))
+        });
+        let flush = self.flushes.iter().flatten().fold(None, |deadline, flush| {
+            earliest(deadline, Some(flush.until))
+        });
+        let waits = self.waits_until.filter(|until| *until != Instant::NEVER);
+        earliest(
+            earliest(vifs, flush),
+            earliest(
+                earliest(waits, self.scan.next_deadline()),
+                self.world.switch_deadline(),
+            ),
+        )
+    }
+
+    /// What keeps the chip awake now, for the ledger.
+    pub(crate) fn conditions(&self, now: Instant) -> [Condition; 14] {
+        let device = |reason, holds| Condition {
+            reason,
+            owner: Owner::Device,
+            holds,
+        };
+        let joining = matches!(
+            self.running,
+            Some(Running {
+                procedure: Procedure::Join(_) | Procedure::Unjoin(_),
+                ..
+            })
+        ) || self
+            .world
+            .vifs()
+            .any(|vif| matches!(vif.connection, Connection::Joined { .. }));
+        let sleeping = matches!(
+            self.running,
+            Some(Running {
+                procedure: Procedure::Sleep(_) | Procedure::Wake(_),
+                ..
+            })
+        );
+        let working = !self.orders.is_empty()
+            || (self.running.is_some() && !sleeping)
+            || self.world.coex.has_message()
+            || self.world.vifs().any(|vif| vif.work.is_due());
+        let [zero, one, two] = InterfaceId::ALL.map(|id| {
+            let vif = self.world.vif(id);
+            let own = |reason, holds| Condition {
+                reason,
+                owner: Owner::Interface(id.raw()),
+                holds,
+            };
+            let associated = |test: fn(&crate::vif::Vif) -> bool| {
+                vif.is_some_and(|vif| vif.connection.is_associated() && test(vif))
+            };
+            [
+                own(
+                    Reason::BssLost,
+                    associated(|vif| vif.beacon_loss.is_active()),
+                ),
+                own(
+                    Reason::PowerSaveOff,
+                    associated(|vif| vif.power_save.is_off()),
+                ),
+                own(
+                    Reason::AwaitAddress,
+                    vif.and_then(|vif| vif.awaits_address)
+                        .is_some_and(|until| now < until),
+                ),
+            ]
+        });
+        let [a, b, c] = zero;
+        let [d, e, f] = one;
+        let [g, h, i] = two;
+        [
+            device(Reason::Scan, self.scan.is_active()),
+            device(Reason::Join, joining),
+            device(Reason::Operation, working),
+            device(Reason::Flush, self.flushes.iter().any(Option::is_some)),
+            device(
+                Reason::FramesInChip,
+                self.world.backlog.iter().any(|count| *count > 0),
+            ),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            i,
+        ]
+    }
+
+    /// The session is over: what is under way is answered, and what the chip knew is forgotten. Requests that wait stay
+    /// where they are.
+    pub(crate) fn close(&mut self) {
+        self.open = false;
+        self.outstanding = None;
+        self.waits_until = None;
+        self.started = None;
+        self.scan.abort(&mut self.world);
+        if let Some(running) = self.running.take() {
+            self.complete(running.token, Err(RequestError::Aborted));
+        }
+        for index in 0..self.flushes.len() {
+            let flush = self.flushes.get_mut(index).and_then(Option::take);
+            self.complete(flush.map(|flush| flush.token), Err(RequestError::Aborted));
+        }
+        self.world.power.stop();
+        self.world.reset();
+    }
+
+    /// The same, and requests that wait are answered as well.
+    pub(crate) fn abort(&mut self) {
+        self.close();
+        while let Some((token, order)) = self.orders.pop() {
+            // A scan that waited was answered with the others.
+            if !matches!(order, Order::Scan) {
+                self.complete(Some(token), Err(RequestError::Aborted));
+            }
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.running.is_none() && self.outstanding.is_none() && !self.scan.is_active()
+    }
+}

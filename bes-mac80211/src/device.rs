@@ -1,0 +1,690 @@
+//! The device: its life cycle, and the one place where everything comes together.
+//!
+//! | state | event | next |
+//! |---|---|---|
+//! | off | [`Request::Boot`] | booting |
+//! | booting | firmware runs | ready |
+//! | ready | [`Request::Start`] | starting: Wi-Fi on, the chip reports its start, configuration |
+//! | starting | configured | running |
+//! | starting | configuration refused | stopping |
+//! | running | nothing keeps the chip awake | asleep, and back |
+//! | running | [`Request::Stop`] | stopping: frames leave for a while, Wi-Fi off |
+//! | stopping | Wi-Fi is off | ready |
+//! | ready, running | [`Request::PowerOff`] | off |
+//! | any | the session cannot go on | needs recovery |
+//! | needs recovery | [`Request::Boot`], [`Request::PowerOff`] | booting, off |
+//!
+//! Nothing here waits. [`Device::run`] does what is due and says when it wants to be called again; whatever waits has a
+//! deadline. One owner calls it; interrupts and callers ring a doorbell (specification: file 31, section 2; file 50,
+//! section 7).
+
+use crate::coex::Coex;
+use crate::config::DeviceConfig;
+use crate::control::Lifecycle;
+use crate::control_statistics::ControlStatistics;
+use crate::error::RequestError;
+use crate::event::Event;
+use crate::key::KeyTable;
+use crate::request::{Request, Response, Token};
+use crate::rx::RxStatus;
+use crate::scan::Scan;
+use crate::scan_policy::RefusedChannels;
+use crate::session::{Core, Session};
+use crate::stats::Stats;
+use crate::tx::{TxRefused, TxStatus};
+use crate::types::TxInfo;
+use crate::vif::Vif;
+
+use bes_hal::doorbell::Reasons;
+use bes_hal::stack::Stack;
+use bes_hal::time::earliest;
+use bes_hal::transport::{Progress, Transition, Transport};
+use bes_hal::{Instant, TransportError};
+use bes_pm::device_state::{Action, Step};
+use bes_pm::error::Cause;
+use bes_pm::ledger::{Ledger, Owner};
+use bes_pm::reason::Reason;
+use bes_wsm::anomaly::Anomalies;
+use bes_wsm::bottom_half::{BottomHalf, Work};
+use bes_wsm::recovery::RecoveryReason;
+use bes_wsm::wire::InterfaceId;
+use core::fmt;
+
+pub use crate::session::Tag;
+
+/// Where a device stands; see the [module](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    /// No power, or nothing known.
+    Off,
+    /// The firmware is being loaded.
+    Booting,
+    /// The firmware runs, Wi-Fi is off.
+    Ready,
+    /// Wi-Fi is being switched on and configured.
+    Starting,
+    /// Wi-Fi runs.
+    Running,
+    /// Wi-Fi runs, the chip sleeps.
+    Asleep,
+    /// Wi-Fi is being switched off.
+    Stopping,
+    /// The session cannot go on.
+    NeedsRecovery(RecoveryReason),
+}
+
+impl fmt::Display for DeviceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Booting => f.write_str("booting"),
+            Self::Ready => f.write_str("ready"),
+            Self::Starting => f.write_str("starting"),
+            Self::Running => f.write_str("running"),
+            Self::Asleep => f.write_str("asleep"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::NeedsRecovery(reason) => write!(f, "needs recovery: {reason}"),
+        }
+    }
+}
+
+/// What comes after Wi-Fi was switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Afterwards {
+    Stay,
+    PowerOff,
+}
+
+/// State with what belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Off,
+    Booting(Token),
+    Ready,
+    SwitchingOn(Token),
+    AwaitStartup(Token),
+    Configuring(Token),
+    Running,
+    Draining {
+        token: Token,
+        until: Instant,
+        afterwards: Afterwards,
+    },
+    SwitchingOff {
+        token: Token,
+        result: Result<Response, RequestError>,
+        afterwards: Afterwards,
+    },
+    PoweringOff(Token),
+    NeedsRecovery(RecoveryReason),
+}
+
+/// Turns of one [`Device::run`]: changes of state that follow each other without waiting.
+const TURNS: usize = 32;
+
+/// One BES2600.
+#[derive(Debug)]
+pub struct Device<T, S>
+where
+    T: Transport,
+    S: Stack<Buffer = T::Buffer>,
+{
+    bottom_half: BottomHalf<T, S::Frame, Tag>,
+    core: Core<S::Frame>,
+    state: State,
+    /// When the transition of the transport wants to be polled again.
+    poll_at: Option<Instant>,
+    /// A transition of sleep or wake-up is under way.
+    power_transition: bool,
+}
+
+impl<T, S> Device<T, S>
+where
+    T: Transport,
+    S: Stack<Buffer = T::Buffer, RxStatus = RxStatus, TxStatus = TxStatus, Event = Event>,
+{
+    /// A device that is off.
+    pub fn new(transport: T, config: DeviceConfig) -> Self {
+        Self {
+            bottom_half: BottomHalf::new(transport),
+            core: Core::new(config),
+            state: State::Off,
+            poll_at: None,
+            power_transition: false,
+        }
+    }
+
+    /// Asks for something. The result comes as [`Event::Completed`] from a later [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::QueueFull`]; [`RequestError::Invalid`] and [`RequestError::NoInterface`] for what can be seen to be
+    /// wrong at once; [`RequestError::Busy`] for a second scan, or a second flush of an interface.
+    pub fn request(
+        &mut self,
+        token: Token,
+        request: Request<'_>,
+        now: Instant,
+    ) -> Result<(), RequestError> {
+        self.core.control.request(token, request, now)
+    }
+
+    /// Gives a frame to be sent. It comes back exactly once, with its status.
+    ///
+    /// # Errors
+    ///
+    /// The frame, and why it is not taken.
+    pub fn transmit(
+        &mut self,
+        interface: InterfaceId,
+        frame: S::Frame,
+        info: TxInfo,
+        now: Instant,
+    ) -> Result<(), (S::Frame, TxRefused)> {
+        if self.state != State::Running {
+            return Err((frame, TxRefused::NotRunning));
+        }
+        self.core.transmit(interface, frame, info, now)
+    }
+
+    /// Does everything that is due: transitions, frames, commands, timers. Returns when to call again at the latest;
+    /// `None`: only when the doorbell rings.
+    #[inline(never)]
+    pub fn run(&mut self, reasons: Reasons, stack: &mut S) -> Option<Instant> {
+        let now = self.now();
+        if reasons.has(Reasons::INTERRUPT) && self.core.control.world.power.machine.is_asleep() {
+            // The chip has something for the host and must be awake to hand it over.
+            self.core
+                .control
+                .world
+                .power
+                .touch(Reason::Rx, Owner::Device, now);
+        }
+        let mut more = false;
+        for _ in 0..TURNS {
+            let now = self.now();
+            self.core.refresh_backlog();
+            self.core.control.tick(now);
+            let mut moved = self.live(stack, now);
+            moved |= self.run_power(now);
+            let mut session = Session {
+                core: &mut self.core,
+                stack: &mut *stack,
+            };
+            session.expire(now);
+            session.apply_effects(now);
+            let outcome = self.bottom_half.run(&mut session);
+            session.deliver_events();
+            self.collect_anomalies(now);
+            let verdict = outcome.err().or(self.core.control.world.verdict);
+            if let Some(reason) = verdict {
+                self.fail(reason, stack);
+                moved = true;
+            }
+            more = outcome == Ok(Work::More);
+            if more || !moved {
+                break;
+            }
+        }
+        if more {
+            return Some(self.now());
+        }
+        self.next_deadline()
+    }
+
+    /// Where the device stands.
+    pub fn state(&self) -> DeviceState {
+        match self.state {
+            State::Off | State::PoweringOff(_) => DeviceState::Off,
+            State::Booting(_) => DeviceState::Booting,
+            State::Ready => DeviceState::Ready,
+            State::SwitchingOn(_) | State::AwaitStartup(_) | State::Configuring(_) => {
+                DeviceState::Starting
+            }
+            State::Running if self.core.control.world.power.machine.is_asleep() => {
+                DeviceState::Asleep
+            }
+            State::Running => DeviceState::Running,
+            State::Draining { .. } | State::SwitchingOff { .. } => DeviceState::Stopping,
+            State::NeedsRecovery(reason) => DeviceState::NeedsRecovery(reason),
+        }
+    }
+
+    /// Ends everything at once, on a dead bus too: every frame and every request goes back, lines are released. Only
+    /// [`Request::Boot`] is possible afterwards.
+    pub fn shutdown(&mut self, stack: &mut S) {
+        let now = self.now();
+        let token = self.end_session(stack, now);
+        self.core
+            .control
+            .complete(token, Err(RequestError::Aborted));
+        self.core.control.abort();
+        self.bottom_half.transport_mut().reset();
+        self.state = State::Off;
+        let mut session = Session {
+            core: &mut self.core,
+            stack,
+        };
+        session.deliver_events();
+    }
+
+    /// The transport.
+    pub const fn transport(&self) -> &T {
+        self.bottom_half.transport()
+    }
+
+    /// The transport, for what only its composer knows.
+    pub const fn transport_mut(&mut self) -> &mut T {
+        self.bottom_half.transport_mut()
+    }
+
+    /// The bottom half: credits, frames in flight, counters of the bus.
+    pub const fn bottom_half(&self) -> &BottomHalf<T, S::Frame, Tag> {
+        &self.bottom_half
+    }
+
+    /// What was not as it should be.
+    pub const fn anomalies(&self) -> &Anomalies {
+        self.bottom_half.anomalies()
+    }
+
+    /// Counters of frames.
+    pub const fn statistics(&self) -> &Stats {
+        &self.core.stats
+    }
+
+    /// Counters of scans, joins and commands.
+    pub const fn control_statistics(&self) -> &ControlStatistics {
+        &self.core.control.world.statistics
+    }
+
+    /// What keeps the chip awake.
+    pub const fn power_ledger(&self) -> &Ledger {
+        self.core.control.world.power.ledger()
+    }
+
+    /// The scan.
+    pub const fn scan(&self) -> &Scan {
+        &self.core.control.scan
+    }
+
+    /// Channels that the chip refused.
+    pub const fn refused_channels(&self) -> &RefusedChannels {
+        &self.core.control.world.refused
+    }
+
+    /// An interface.
+    pub fn interface(&self, id: InterfaceId) -> Option<&Vif> {
+        self.core.control.world.vif(id)
+    }
+
+    /// Keys that the chip has.
+    pub const fn keys(&self) -> &KeyTable {
+        &self.core.control.world.keys
+    }
+
+    /// Sharing the air with Bluetooth.
+    pub const fn coexistence(&self) -> &Coex {
+        &self.core.control.world.coex
+    }
+
+    /// Frames that wait in the host.
+    pub fn queued_frames(&self) -> usize {
+        self.core.queues.len()
+    }
+
+    fn now(&self) -> Instant {
+        self.bottom_half.transport().now()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let drain = match self.state {
+            State::Draining { until, .. } => Some(until),
+            _ => None,
+        };
+        let power = &self.core.control.world.power;
+        let sleep = if power.is_enabled() && self.state == State::Running {
+            power.machine.next_deadline(self.now())
+        } else {
+            None
+        };
+        earliest(
+            earliest(self.bottom_half.next_deadline(), self.core.next_deadline()),
+            earliest(
+                earliest(self.core.control.next_deadline(), self.poll_at),
+                earliest(drain, sleep),
+            ),
+        )
+    }
+
+    fn collect_anomalies(&mut self, now: Instant) {
+        while let Some(anomaly) = self.core.control.world.anomalies.pop() {
+            self.bottom_half.anomalies_mut().record(anomaly, now);
+        }
+    }
+
+    /// Starts a transition of the transport. `false` if it refused; the device has failed then.
+    fn begin(&mut self, transition: Transition, stack: &mut S, now: Instant) -> bool {
+        match self.bottom_half.transport_mut().begin(transition, now) {
+            Ok(()) => {
+                self.poll_at = Some(now);
+                true
+            }
+            Err(error) => {
+                self.fail(RecoveryReason::Transport(error), stack);
+                false
+            }
+        }
+    }
+
+    /// Polls the transition under way.
+    fn poll_transition(&mut self, now: Instant) -> Option<Result<(), TransportError>> {
+        self.poll_at?;
+        match self.bottom_half.transport_mut().poll(now) {
+            Ok(Progress::Done) => {
+                self.poll_at = None;
+                Some(Ok(()))
+            }
+            Ok(Progress::Pending(at)) => {
+                self.poll_at = Some(at);
+                None
+            }
+            Err(error) => {
+                self.poll_at = None;
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// The life cycle. `true` if the state changed.
+    fn live(&mut self, stack: &mut S, now: Instant) -> bool {
+        match self.state {
+            State::Off | State::Ready | State::NeedsRecovery(_) => {
+                self.core.control.refuse_until_lifecycle();
+                self.begin_lifecycle(stack, now)
+            }
+            State::Running => self.begin_lifecycle(stack, now),
+            State::Booting(token) => self.transition_done(stack, now, |device, _| {
+                device.state = State::Ready;
+                device.core.control.world.tell(Event::Booted);
+                device.complete(token, Ok(Response::Done));
+            }),
+            State::SwitchingOn(token) => self.transition_done(stack, now, |device, now| {
+                device.state = State::AwaitStartup(token);
+                device.bottom_half.open(now);
+            }),
+            State::AwaitStartup(token) => {
+                if !self.bottom_half.is_ready() {
+                    return false;
+                }
+                self.core.control.begin_startup();
+                self.state = State::Configuring(token);
+                true
+            }
+            State::Configuring(token) => match self.core.control.take_started() {
+                None => false,
+                Some(Ok(_)) => {
+                    self.state = State::Running;
+                    self.core.control.world.power.start(now);
+                    self.core.control.set_open(true);
+                    self.complete(token, Ok(Response::Done));
+                    true
+                }
+                Some(Err(error)) => {
+                    self.switch_off(token, Err(error), Afterwards::Stay, stack, now);
+                    true
+                }
+            },
+            State::Draining {
+                token,
+                until,
+                afterwards,
+            } => {
+                let empty = self.bottom_half.is_idle()
+                    && self.core.queues.is_empty()
+                    && self.core.control.is_quiet();
+                if !empty && !until.is_due(now) {
+                    return false;
+                }
+                self.switch_off(token, Ok(Response::Done), afterwards, stack, now);
+                true
+            }
+            State::SwitchingOff {
+                token,
+                result,
+                afterwards,
+            } => match self.poll_transition(now) {
+                None => false,
+                Some(Err(error)) => {
+                    self.fail(RecoveryReason::Transport(error), stack);
+                    true
+                }
+                Some(Ok(())) if afterwards == Afterwards::PowerOff => {
+                    self.state = State::PoweringOff(token);
+                    let _began = self.begin(Transition::PowerOff, stack, now);
+                    true
+                }
+                Some(Ok(())) => {
+                    self.state = State::Ready;
+                    self.complete(token, result);
+                    true
+                }
+            },
+            State::PoweringOff(token) => self.transition_done(stack, now, |device, _| {
+                device.state = State::Off;
+                device.complete(token, Ok(Response::Done));
+            }),
+        }
+    }
+
+    fn complete(&mut self, token: Token, result: Result<Response, RequestError>) {
+        self.core.control.complete(Some(token), result);
+    }
+
+    /// Goes on when the transition is done, and fails with it.
+    fn transition_done(
+        &mut self,
+        stack: &mut S,
+        now: Instant,
+        then: impl FnOnce(&mut Self, Instant),
+    ) -> bool {
+        match self.poll_transition(now) {
+            None => false,
+            Some(Ok(())) => {
+                then(self, now);
+                true
+            }
+            Some(Err(error)) => {
+                self.fail(RecoveryReason::Transport(error), stack);
+                true
+            }
+        }
+    }
+
+    /// Begins a request that changes the state of the device, if it is its turn.
+    fn begin_lifecycle(&mut self, stack: &mut S, now: Instant) -> bool {
+        let Some(lifecycle) = self.core.control.lifecycle_due() else {
+            return false;
+        };
+        // Asleep, nothing can be stopped in an orderly way: the waiting request wakes the chip.
+        if self.state == State::Running && !self.core.control.world.power.is_open() {
+            return false;
+        }
+        let Some(token) = self.core.control.take_lifecycle() else {
+            return false;
+        };
+        match (self.state, lifecycle) {
+            (State::Off | State::NeedsRecovery(_), Lifecycle::Boot) => {
+                self.bottom_half.transport_mut().reset();
+                self.core.control.world.reset();
+                self.state = State::Booting(token);
+                let _began = self.begin(Transition::Boot, stack, now);
+            }
+            (State::Ready, Lifecycle::Start) => {
+                self.state = State::SwitchingOn(token);
+                let _began = self.begin(Transition::WifiOn, stack, now);
+            }
+            (State::Running, Lifecycle::Stop | Lifecycle::PowerOff) => {
+                self.core.control.set_open(false);
+                self.core
+                    .control
+                    .scan
+                    .cancel(&mut self.core.control.world, None);
+                self.state = State::Draining {
+                    token,
+                    until: now.after(self.core.control.world.config.stop_limit),
+                    afterwards: if lifecycle == Lifecycle::Stop {
+                        Afterwards::Stay
+                    } else {
+                        Afterwards::PowerOff
+                    },
+                };
+            }
+            (State::NeedsRecovery(_), Lifecycle::PowerOff) => {
+                self.bottom_half.transport_mut().reset();
+                self.state = State::Off;
+                self.complete(token, Ok(Response::Done));
+            }
+            (State::Ready, Lifecycle::PowerOff) => {
+                self.state = State::PoweringOff(token);
+                let _began = self.begin(Transition::PowerOff, stack, now);
+            }
+            // It is so already.
+            (State::Off, Lifecycle::PowerOff | Lifecycle::Stop)
+            | (State::Ready, Lifecycle::Boot | Lifecycle::Stop)
+            | (State::Running, Lifecycle::Start) => self.complete(token, Ok(Response::Done)),
+            _ => self.complete(token, Err(RequestError::WrongState)),
+        }
+        true
+    }
+
+    /// Ends the session in an orderly way and switches Wi-Fi off.
+    fn switch_off(
+        &mut self,
+        token: Token,
+        result: Result<Response, RequestError>,
+        afterwards: Afterwards,
+        stack: &mut S,
+        now: Instant,
+    ) {
+        let _same_token = self.end_session(stack, now);
+        self.core.control.close();
+        self.state = State::SwitchingOff {
+            token,
+            result,
+            afterwards,
+        };
+        let _began = self.begin(Transition::WifiOff, stack, now);
+    }
+
+    /// Frames and the outstanding command go back. Says which request was being carried out by the state.
+    fn end_session(&mut self, stack: &mut S, now: Instant) -> Option<Token> {
+        let mut session = Session {
+            core: &mut self.core,
+            stack,
+        };
+        self.bottom_half.close(&mut session, now);
+        session.apply_effects(now);
+        session.abandon();
+        self.poll_at = None;
+        self.power_transition = false;
+        match self.state {
+            State::Booting(token)
+            | State::SwitchingOn(token)
+            | State::AwaitStartup(token)
+            | State::Configuring(token)
+            | State::Draining { token, .. }
+            | State::SwitchingOff { token, .. }
+            | State::PoweringOff(token) => Some(token),
+            State::Off | State::Ready | State::Running | State::NeedsRecovery(_) => None,
+        }
+    }
+
+    /// The session cannot go on: everything goes back, and the stack is told once.
+    fn fail(&mut self, reason: RecoveryReason, stack: &mut S) {
+        if let State::NeedsRecovery(_) = self.state {
+            return;
+        }
+        let now = self.now();
+        let token = self.end_session(stack, now);
+        self.core
+            .control
+            .complete(token, Err(RequestError::Aborted));
+        self.core.control.abort();
+        self.collect_anomalies(now);
+        self.state = State::NeedsRecovery(reason);
+        let mut session = Session {
+            core: &mut self.core,
+            stack,
+        };
+        session.deliver_events();
+        session.stack.notify(Event::RecoveryNeeded(reason));
+    }
+
+    /// Sleep and wake-up. `true` if something changed.
+    fn run_power(&mut self, now: Instant) -> bool {
+        if self.state != State::Running || !self.core.control.world.power.is_enabled() {
+            return false;
+        }
+        let mut moved = false;
+        if self.power_transition {
+            if let Some(result) = self.poll_transition(now) {
+                self.power_transition = false;
+                let result = result.map_err(|_error| Cause::Transport);
+                self.core.control.world.power.step_done(result, now);
+                moved = true;
+            }
+        }
+        let conditions = self.core.control.conditions(now);
+        let power = &mut self.core.control.world.power;
+        power.update(&conditions, now);
+        let run = match power.machine.poll(now) {
+            Action::None => return moved,
+            Action::Recover(verdict) => {
+                let reason = TransportError::NotConfirmed(match verdict.step {
+                    Step::TransportSleep | Step::SleepMessages => Transition::Sleep,
+                    Step::TransportWake | Step::WakeMessages => Transition::Wake,
+                });
+                self.core
+                    .control
+                    .world
+                    .give_up(RecoveryReason::Transport(reason));
+                return true;
+            }
+            Action::Run(run) => run,
+        };
+        power.run = Some(run);
+        let failed = match run.step {
+            Step::SleepMessages => (!self.core.control.begin_sleep()).then_some(Cause::Request),
+            Step::WakeMessages => {
+                self.bottom_half.set_awake(true);
+                (!self.core.control.begin_wake()).then_some(Cause::Request)
+            }
+            Step::TransportSleep => {
+                self.bottom_half.set_awake(false);
+                self.begin_power(Transition::Sleep, now)
+            }
+            Step::TransportWake => self.begin_power(Transition::Wake, now),
+        };
+        if let Some(cause) = failed {
+            self.core.control.world.power.step_done(Err(cause), now);
+        }
+        true
+    }
+
+    fn begin_power(&mut self, transition: Transition, now: Instant) -> Option<Cause> {
+        match self.bottom_half.transport_mut().begin(transition, now) {
+            Ok(()) => {
+                self.poll_at = Some(now);
+                self.power_transition = true;
+                None
+            }
+            Err(_) => Some(Cause::Transport),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+#[path = "device_tests.rs"]
+mod tests;

@@ -1,0 +1,173 @@
+//! Frames that the chip sends by itself, as the host gives them to it (specification: file 21, section 2.8).
+
+use crate::address::BROADCAST;
+use crate::request::MAX_SCAN_ELEMENTS;
+use crate::types::{Cipher, MacAddress};
+
+/// Length of a MAC header with three addresses.
+const HEADER: usize = 24;
+
+/// Frame control of what is built here, first byte.
+const PROBE_REQUEST: u8 = 0x40;
+const NULL: u8 = 0x48;
+const QOS_NULL: u8 = 0xC8;
+const DATA: u8 = 0x08;
+const QOS_DATA: u8 = 0x88;
+/// Frame control, second byte.
+const TO_DS: u8 = 0x01;
+const PROTECTED: u8 = 0x40;
+
+/// A frame of at most `N` bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Frame<N> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    /// Appends bytes; what does not fit is left out. Every caller has checked its sizes against `N`.
+    fn put(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(slot) = self.bytes.get_mut(self.len) {
+                *slot = *byte;
+                self.len = self.len.saturating_add(1);
+            }
+        }
+    }
+
+    fn zeros(&mut self, count: usize) {
+        self.len = self.len.saturating_add(count).min(N);
+    }
+
+    /// Writes the address of the sender into the MAC header.
+    pub(crate) fn set_source(&mut self, own: MacAddress) {
+        if let Some(bytes) = self.bytes.get_mut(10..16) {
+            bytes.copy_from_slice(&own.0);
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&[])
+    }
+}
+
+fn header<const N: usize>(control: [u8; 2], addresses: [MacAddress; 3]) -> Frame<N> {
+    let mut frame = Frame::new();
+    frame.put(&control);
+    frame.zeros(2);
+    for address in addresses {
+        frame.put(&address.0);
+    }
+    frame.zeros(2);
+    frame
+}
+
+/// A probe request of the scan: empty SSID element and the elements of the stack.
+pub(crate) type ProbeRequest = Frame<{ HEADER + 2 + MAX_SCAN_ELEMENTS }>;
+
+/// A probe request with `elements` behind an empty SSID element, or `None` if they are too long.
+pub(crate) fn probe_request(own: MacAddress, elements: &[u8]) -> Option<ProbeRequest> {
+    if elements.len() > MAX_SCAN_ELEMENTS {
+        return None;
+    }
+    let everybody = BROADCAST;
+    let mut frame = header([PROBE_REQUEST, 0], [everybody, own, everybody]);
+    frame.zeros(2);
+    frame.put(elements);
+    Some(frame)
+}
+
+/// A probe request without elements, for a join.
+pub(crate) fn empty_probe_request(own: MacAddress) -> [u8; HEADER + 2] {
+    let everybody = BROADCAST;
+    header::<{ HEADER + 2 }>([PROBE_REQUEST, 0], [everybody, own, everybody]).bytes
+}
+
+/// A null frame to the access point.
+pub(crate) fn null(bssid: MacAddress, own: MacAddress) -> [u8; HEADER] {
+    header::<HEADER>([NULL, TO_DS], [bssid, own, bssid]).bytes
+}
+
+/// A QoS null frame to the access point.
+pub(crate) fn qos_null(bssid: MacAddress, own: MacAddress) -> [u8; HEADER + 2] {
+    header::<{ HEADER + 2 }>([QOS_NULL, TO_DS], [bssid, own, bssid]).bytes
+}
+
+/// The ARP reply, whose addresses the firmware fills in. With the room that the cipher needs.
+pub(crate) fn arp_reply(
+    bssid: MacAddress,
+    own: MacAddress,
+    qos: bool,
+    cipher: Option<Cipher>,
+) -> Frame<96> {
+    let (head, tail) = match cipher {
+        Some(Cipher::Wep) => (4, 4),
+        Some(Cipher::Tkip) => (8, 12),
+        Some(Cipher::Ccmp) => (8, 8),
+        Some(Cipher::Wapi) => (18, 16),
+        Some(Cipher::AesCmac) | None => (0, 0),
+    };
+    let protected = if head > 0 { PROTECTED } else { 0 };
+    let kind = if qos { QOS_DATA } else { DATA };
+    let mut frame = header([kind, TO_DS | protected], [bssid, own, bssid]);
+    if qos {
+        frame.zeros(2);
+    }
+    frame.zeros(head);
+    // LLC/SNAP with the type of ARP; Ethernet, IPv4, lengths, reply.
+    frame.put(&[0xAA, 0xAA, 0x03, 0, 0, 0, 0x08, 0x06]);
+    frame.put(&[0, 1, 0x08, 0, 6, 4, 0, 2]);
+    frame.zeros(20);
+    frame.zeros(tail);
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+    const AP: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
+
+    #[test]
+    fn an_arp_reply_under_ccmp_with_qos_has_78_bytes() {
+        let frame = arp_reply(AP, OWN, true, Some(Cipher::Ccmp));
+        assert_eq!(frame.as_bytes().len(), 78);
+        assert_eq!(frame.as_bytes()[..2], [0x88, 0x41]);
+        assert_eq!(frame.as_bytes()[34..42], [0xAA, 0xAA, 3, 0, 0, 0, 8, 6]);
+        assert_eq!(arp_reply(AP, OWN, false, None).as_bytes().len(), 60);
+        assert_eq!(
+            arp_reply(AP, OWN, true, Some(Cipher::Wapi))
+                .as_bytes()
+                .len(),
+            96
+        );
+    }
+
+    #[test]
+    fn the_qos_null_template_is_a_qos_null_frame_c20() {
+        let frame = qos_null(AP, OWN);
+        assert_eq!(frame[..2], [0xC8, 0x01]);
+        assert_eq!(frame[4..10], AP.0);
+        assert_eq!(frame[10..16], OWN.0);
+        assert_eq!(frame[24..], [0, 0]);
+        assert_eq!(null(AP, OWN)[..2], [0x48, 0x01]);
+    }
+
+    #[test]
+    fn long_elements_fit_or_are_refused_c28() {
+        let frame = probe_request(OWN, &[0x5A; 1100]).unwrap();
+        assert_eq!(frame.as_bytes().len(), 24 + 2 + 1100);
+        assert_eq!(frame.as_bytes()[24..26], [0, 0]);
+        assert!(frame.as_bytes()[26..].iter().all(|byte| *byte == 0x5A));
+        assert!(probe_request(OWN, &[0; MAX_SCAN_ELEMENTS]).is_some());
+        assert!(probe_request(OWN, &[0; MAX_SCAN_ELEMENTS + 1]).is_none());
+    }
+}

@@ -3,9 +3,11 @@
 mod rig;
 
 use core::time::Duration;
-use mock_hal::air::{AirConfig, ApConfig, Channel, Flow, Pace};
+use mock_hal::air::{AirConfig, ApConfig, Channel, Flow, Injection, Pace};
 use mock_hal::chip::lmac::LinkState;
+use pcap_file::pcap::PcapReader;
 use rig::{Rig, STATION};
+use std::io::Cursor;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -242,5 +244,62 @@ fn a_background_scan_while_joined_loses_nothing() {
         .count();
     assert_eq!(completed, 1);
     assert_eq!(rig.counted.0, 200);
+    rig.assert_clean();
+}
+
+/// The frames of a capture of a stock access point and a stock station, without radiotap headers.
+fn captured() -> Vec<Vec<u8>> {
+    let bytes: &[u8] = include_bytes!("../data/open-2g4-ht20-excerpt.pcap");
+    let mut reader = PcapReader::new(Cursor::new(bytes)).unwrap();
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        let data = packet.unwrap().data.into_owned();
+        let header = usize::from(u16::from_le_bytes([data[2], data[3]]));
+        frames.push(data[header..].to_vec());
+    }
+    frames
+}
+
+#[test]
+fn a_real_capture_passes_byte_for_byte_in_both_directions() {
+    const STOCK_AP: [u8; 6] = [2, 0, 0, 0, 0, 0];
+    const STOCK_STATION: [u8; 6] = [2, 0, 0, 0, 1, 0];
+    let frames = captured();
+    let mut rig = Rig::new(1, ApConfig::open("elsewhere", Channel::ht20(1)));
+    rig.lmac.config_mut().negotiate_block_ack = false;
+    rig.configure(0, STOCK_STATION);
+    rig.lmac.medium_mut().record(STOCK_AP);
+    let beacon = frames.iter().find(|frame| frame[0] == 0x80).unwrap();
+    let at = rig.now.after(5 * MS);
+    let injection = Injection::new(beacon.clone(), 6, at);
+    rig.lmac.medium_mut().inject(injection);
+    assert_eq!(rig.join_bss(6, STOCK_AP, b"bes-lab"), 0);
+    let (mut up, mut down) = (0, 0);
+    for frame in frames.iter().filter(|frame| frame[0] & 0x0C != 0x04) {
+        while rig.lmac.medium_mut().pop_recorded().is_some() {}
+        if frame[10..16] == STOCK_AP {
+            let seen = rig.messages.len();
+            let at = rig.now.after(MS);
+            rig.lmac
+                .medium_mut()
+                .inject(Injection::new(frame.clone(), 6, at));
+            rig.run(5 * MS);
+            let received: Vec<&[u8]> = rig.messages[seen..]
+                .iter()
+                .filter(|message| message.identity() == 0x0804)
+                .map(|message| &message.0[32..])
+                .collect();
+            assert_eq!(received, [frame.as_slice()]);
+            up += 1;
+        } else {
+            rig.transmit(6, frame);
+            rig.run(5 * MS);
+            let recorded = rig.lmac.medium_mut().pop_recorded().map(|sent| sent.frame);
+            assert_eq!(recorded.as_ref(), Some(frame));
+            down += 1;
+        }
+    }
+    assert!(up > 3 && down > 3, "{up} {down}");
+    assert_eq!(rig.failed, 0);
     rig.assert_clean();
 }

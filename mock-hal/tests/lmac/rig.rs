@@ -76,12 +76,7 @@ impl Rig {
         rig.run(10 * MS);
         for interface in 0..2 {
             rig.write_mib(interface, 0x1024, &[1, 0, 0, 0]);
-            let mut configuration = vec![0; 12];
-            configuration.extend_from_slice(&[0x4C, 3, 1, 0]);
-            configuration.extend_from_slice(&STATION);
-            configuration.extend_from_slice(&[5, 0]);
-            configuration.resize(856, 0);
-            assert_eq!(rig.command(0x0009, interface, &configuration).0.len(), 44);
+            rig.configure(interface, STATION);
         }
         let mut policy = vec![1, 0, 0, 0, 0, 15, 4, 0x0C, 0, 0, 0, 0];
         // Three tries at MCS 7, two at MCS 3, MCS 0 and 6 Mbit/s.
@@ -93,6 +88,15 @@ impl Rig {
         let len = u16::try_from(template.len()).unwrap().to_le_bytes();
         rig.write_mib(0, 0x1002, &[&[0, 0][..], &len, &template].concat());
         rig
+    }
+
+    pub(crate) fn configure(&mut self, interface: u16, address: Address) {
+        let mut configuration = vec![0; 12];
+        configuration.extend_from_slice(&[0x4C, 3, 1, 0]);
+        configuration.extend_from_slice(&address);
+        configuration.extend_from_slice(&[5, 0]);
+        configuration.resize(856, 0);
+        assert_eq!(self.command(0x0009, interface, &configuration).0.len(), 44);
     }
 
     pub(crate) fn bssid(&self) -> Address {
@@ -217,13 +221,16 @@ impl Rig {
     /// Switches the channel and joins.
     pub(crate) fn join(&mut self) -> u32 {
         let config = self.lmac.medium().access_point(self.ap).config().clone();
-        let channel = config.channel.number;
+        self.join_bss(config.channel.number, config.bssid, &config.ssid)
+    }
+
+    pub(crate) fn join_bss(&mut self, channel: u8, bssid: Address, ssid: &[u8]) -> u32 {
         assert_eq!(self.status(0x0016, &[0x90, 0, channel, 0]), 0);
         let mut join = vec![1, u8::from(channel > 14), channel, 0];
-        join.extend_from_slice(&config.bssid);
+        join.extend_from_slice(&bssid);
         join.extend_from_slice(&[0, 0, 1, 1, 2, 0]);
-        join.extend_from_slice(&u32::try_from(config.ssid.len()).unwrap().to_le_bytes());
-        join.extend_from_slice(&config.ssid);
+        join.extend_from_slice(&u32::try_from(ssid.len()).unwrap().to_le_bytes());
+        join.extend_from_slice(ssid);
         join.resize(52, 0);
         join.extend_from_slice(&[100, 0, 0, 0, 7, 0, 0, 0]);
         self.status(0x000B, &join)

@@ -10,7 +10,7 @@
 //! | queue to the host, sequence numbers, faults on demand | `outbox` |
 //! | commands one by one, MIBs | `command`, `mib` |
 //! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `ap` |
-//! | queues, rate series, aggregation, confirmations | `transmit`, `rate_policy`, `block_ack` |
+//! | queues, rate series, aggregation, confirmations | `transmit`, `completion`, `rate_policy`, `block_ack` |
 //! | filters, decryption, receive indications | `receive`, `filter`, `key`, `ccmp` |
 //! | the seam to the air | `medium` |
 //!
@@ -24,6 +24,7 @@ mod ap;
 mod block_ack;
 mod ccmp;
 mod command;
+mod completion;
 mod config;
 mod counters;
 mod filter;

@@ -1,16 +1,5 @@
-//! Frames on their way to the air: four queues, rate series, aggregation, confirmations (file 20, section 12; file 30,
-//! sections 3 and 9).
-//!
-//! | a frame | ends with status |
-//! |---|---|
-//! | acknowledged, or sent to a group | 0 |
-//! | its rate series is exhausted | 6 |
-//! | its lifetime is over | 7 |
-//! | the radio is off, or its interface was reset | 8 |
-//! | protected, but there is no key for it | 9 |
-//! | for a station that sleeps (AP mode) | 11 with the requeue flag |
-//!
-//! Every transmit request is confirmed exactly once.
+//! Frames on their way to the air: four queues, rate series, aggregation (file 20, section 12; file 30, sections 3 and
+//! 9). How they end is in [`completion`](super::completion).
 
 use super::frame::{fc, Mpdu};
 use super::interface::Role;
@@ -21,8 +10,8 @@ use super::rate_policy::Series;
 use super::{packet_id_of, Lmac, Medium};
 use crate::air::{Exchange, PhyRate, Width};
 use crate::chip::wire::header::Header;
-use crate::chip::wire::transmit::{flags, Transmit, TxConfirm};
-use crate::chip::wire::{confirm, rate, status};
+use crate::chip::wire::transmit::{Transmit, TxConfirm};
+use crate::chip::wire::{rate, status};
 use bes_hal::time::Instant;
 use std::collections::VecDeque;
 
@@ -53,41 +42,41 @@ pub(crate) enum Own {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Host { packet_id: u32 },
     Own(Own),
 }
 
 #[derive(Clone, Debug)]
-struct TxFrame {
-    origin: Origin,
-    interface: u8,
-    link: u8,
-    queue: usize,
-    frame: Vec<u8>,
-    queued: Instant,
-    ready: Instant,
-    expires: Instant,
-    first: Option<Instant>,
-    series: Series,
-    failures: u8,
-    prepared: bool,
-    aggregated: bool,
+pub(super) struct TxFrame {
+    pub(super) origin: Origin,
+    pub(super) interface: u8,
+    pub(super) link: u8,
+    pub(super) queue: usize,
+    pub(super) frame: Vec<u8>,
+    pub(super) queued: Instant,
+    pub(super) ready: Instant,
+    pub(super) expires: Instant,
+    pub(super) first: Option<Instant>,
+    pub(super) series: Series,
+    pub(super) failures: u8,
+    pub(super) prepared: bool,
+    pub(super) aggregated: bool,
 }
 
 /// Queues and what is on the air.
 #[derive(Debug, Default)]
 pub(crate) struct Transmitter {
     /// Frames of the chip itself go first.
-    own: VecDeque<TxFrame>,
+    pub(super) own: VecDeque<TxFrame>,
     /// By WSM queue id: best effort, background, video, voice.
-    queues: [VecDeque<TxFrame>; 4],
+    pub(super) queues: [VecDeque<TxFrame>; 4],
     batch: Vec<TxFrame>,
     acked: u64,
     done: Option<Instant>,
     block_acked: bool,
     last_turn: bool,
-    confirms: Vec<(u8, TxConfirm)>,
+    pub(super) confirms: Vec<(u8, TxConfirm)>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -115,15 +104,11 @@ impl Transmitter {
         memory
     }
 
-    fn give_back(&mut self, memory: Vec<u8>) {
+    pub(super) fn give_back(&mut self, memory: Vec<u8>) {
         if self.spare.len() < 64 {
             self.spare.push(memory);
         }
     }
-}
-
-fn micros(from: Instant, to: Instant) -> u32 {
-    u32::try_from(to.since(from).as_micros()).unwrap_or(u32::MAX)
 }
 
 impl<M: Medium> Lmac<M> {
@@ -535,130 +520,11 @@ impl<M: Medium> Lmac<M> {
         }
     }
 
-    /// Ends a frame with a status.
-    fn finish(&mut self, frame: TxFrame, status: u32, rate_id: u8, now: Instant) {
-        let packet_id = match frame.origin {
-            Origin::Own(why) => {
-                let acked = status == status::SUCCESS;
-                self.transmitter.give_back(frame.frame);
-                return self.own_done(frame.interface, why, acked, now);
-            }
-            Origin::Host { packet_id } => packet_id,
-        };
-        let group = frame.frame.get(4).is_some_and(|byte| byte & 1 != 0);
-        let counters = &mut self.counters;
-        let count = |counter: &mut u32| *counter = counter.wrapping_add(1);
-        count(&mut counters.tx_packets);
-        count(&mut counters.tx_confirmed);
-        if group {
-            count(&mut counters.tx_multicast);
-        }
-        if status == status::SUCCESS {
-            count(&mut counters.tx_success);
-        } else {
-            count(&mut counters.tx_failure);
-        }
-        if frame.failures > 0 {
-            count(&mut counters.tx_retried);
-        }
-        if frame.failures > 1 {
-            count(&mut counters.tx_multi_retried);
-        }
-        let mut bits = 0;
-        if frame.aggregated {
-            bits |= flags::AGGREGATED | flags::BLOCK_ACK;
-        } else if group {
-            bits |= flags::NO_ACK;
-        }
-        if status == status::REQUEUE {
-            bits |= flags::REQUEUE;
-        }
-        let first = frame.first.unwrap_or(now);
-        let record = TxConfirm {
-            packet_id,
-            status,
-            rate: rate_id,
-            ack_failures: frame.failures,
-            flags: bits,
-            media_delay: micros(first, now),
-            queue_delay: micros(frame.queued, first),
-        };
-        self.transmitter.confirms.push((frame.interface, record));
-        self.transmitter.give_back(frame.frame);
-    }
-
-    /// A frame of the chip itself is through, or failed.
-    fn own_done(&mut self, interface: u8, why: Own, acked: bool, now: Instant) {
-        match why {
-            Own::Doze | Own::Wake | Own::PsPoll => {
-                self.power_frame_done(interface, why, acked, now);
-            }
-            Own::LeaveForScan => self.left_for_scan(now),
-            Own::AddbaRequest { tid } => self.block_ack_requested(interface, tid, acked, now),
-            Own::AddbaResponse { peer, tid, window } => {
-                if acked {
-                    self.block_ack_accepted(interface, peer, tid, window);
-                }
-            }
-            Own::KeepAlive | Own::Other => {}
-        }
-    }
-
-    /// Ends every host frame of an interface.
-    pub(super) fn abandon(&mut self, interface: u8, status: u32, now: Instant) {
-        for queue in 0..4 {
-            let frames = std::mem::take(&mut self.transmitter.queues[queue]);
-            for frame in frames {
-                if frame.interface == interface {
-                    self.finish(frame, status, 0, now);
-                } else {
-                    self.transmitter.queues[queue].push_back(frame);
-                }
-            }
-        }
-        self.transmitter
-            .own
-            .retain(|frame| frame.interface != interface);
-        // What is on the air ends with its exchange, whatever became of the interface.
-    }
-
     /// Whether a station of an access point sleeps, so that its frames go back to the host.
     fn is_asleep(&self, interface: u8, link: u8) -> bool {
         match &self.interfaces[usize::from(interface)].role {
             Role::AccessPoint(ap) => ap.is_asleep(link),
             _ => false,
         }
-    }
-
-    /// Sends the confirmations of what ended, together where the host allowed it.
-    pub(super) fn flush_confirms(&mut self) {
-        if self.transmitter.confirms.is_empty() {
-            return;
-        }
-        let mut confirms = std::mem::take(&mut self.transmitter.confirms);
-        let mut start = 0;
-        while start < confirms.len() {
-            let interface = confirms[start].0;
-            let together =
-                self.config.multi_confirm && self.interfaces[usize::from(interface)].multi_confirm;
-            let run = confirms[start..]
-                .iter()
-                .take_while(|(other, _)| *other == interface)
-                .take(if together { confirm::MAX_RECORDS } else { 1 })
-                .count();
-            let message = if run == 1 {
-                confirm::transmit(interface, &confirms[start].1)
-            } else {
-                let records: Vec<TxConfirm> = confirms[start..start + run]
-                    .iter()
-                    .map(|(_, record)| *record)
-                    .collect();
-                confirm::multi_transmit(interface, &records)
-            };
-            self.confirm(message, run);
-            start += run;
-        }
-        confirms.clear();
-        self.transmitter.confirms = confirms;
     }
 }

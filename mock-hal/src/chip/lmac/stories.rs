@@ -279,3 +279,65 @@ fn anything_on_the_air_is_survived() {
     assert!(!host.lmac.is_dead());
     assert_eq!(host.status(0x0010, 0, &[0, 16, 0, 0]), 0);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever the host and the air say, time goes on and nothing stays unconfirmed.
+    #[test]
+    fn time_goes_on_whatever_is_said(
+        seed in proptest::prelude::any::<u64>(),
+        airtime in 0..2000_u64,
+    ) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut host = Host::new(LmacConfig {
+            second_join_wedges: false,
+            ..LmacConfig::default()
+        });
+        host.associate();
+        host.lmac.medium_mut().airtime = Duration::from_micros(airtime);
+        for _ in 0..60 {
+            match random.u8(0..6) {
+                0 => {
+                    let mut payload = match random.u8(0..4) {
+                        0 => scan(random.u8(0..2), &[u16::from(random.u8(1..15))], None),
+                        1 => join(6),
+                        2 => vec![random.choice([0, 1, 0x81]).unwrap_or(0), 16, 0, 0],
+                        _ => vec![0x80 | random.u8(0..4) << 4, 0, 6, 0],
+                    };
+                    let id = match payload.len() {
+                        60 => 0x000B,
+                        4 if payload[0] & 0x0E == 0 && payload[2] == 0 => 0x0010,
+                        4 => 0x0016,
+                        _ => 0x0007,
+                    };
+                    if random.u8(0..8) == 0 {
+                        let at = random.usize(0..payload.len());
+                        payload[at] = random.u8(..);
+                    }
+                    host.post(id, random.u16(0..3) as u8, &payload);
+                }
+                1 => host.post(random.u16(5..0x30), 0, &[random.u8(..); 44][..random.usize(0..45)]),
+                2 => host.lmac.medium_mut().deaf ^= true,
+                3 => {
+                    let at = host.now.after(Duration::from_micros(random.u64(0..50_000)));
+                    let map = [5, 4, 0, 1, 0, 2];
+                    host.lmac.medium_mut().hear(at, 6, beacon(&map));
+                    host.lmac.medium_mut().hear(at, 6, data(false, 1, 40));
+                }
+                _ => {
+                    for sequence in 0..random.u16(1..20) {
+                        host.transmit(u32::from(sequence), 21, &data(true, sequence, 200));
+                    }
+                }
+            }
+            host.lmac.advance(host.now);
+            if let Some(next) = host.lmac.next_event() {
+                proptest::prop_assert!(next > host.now, "stuck at {next}");
+            }
+            host.run(Duration::from_millis(random.u64(0..30)));
+        }
+        host.run(Duration::from_secs(20));
+        proptest::prop_assert_eq!(host.lmac.outstanding(), 0);
+    }
+}

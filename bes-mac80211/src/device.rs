@@ -221,6 +221,7 @@ where
                 self.fail(reason, stack);
                 moved = true;
             }
+            moved |= self.core.upload_due(now) && self.bottom_half.is_ready();
             more = outcome == Ok(Work::More);
             if more || !moved {
                 break;
@@ -349,7 +350,10 @@ where
             None
         };
         earliest(
-            earliest(self.bottom_half.next_deadline(), self.core.next_deadline()),
+            earliest(
+                self.bottom_half.next_deadline(),
+                self.core.next_deadline(self.now()),
+            ),
             earliest(
                 earliest(self.core.control.next_deadline(), self.poll_at),
                 earliest(drain, sleep),

@@ -53,3 +53,7 @@ mod world;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, clippy::as_conversions)]
 mod test_bench;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod connection_tests;

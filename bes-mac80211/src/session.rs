@@ -268,10 +268,15 @@ impl<F: TxFrame> Core<F> {
         self.upload_wanted = self.policies.needs_upload();
     }
 
+    /// Whether frames wait for an upload that may go out now. The bottom half asks for commands before it asks for
+    /// frames, so it has to be asked once more.
+    pub(crate) fn upload_due(&self, now: Instant) -> bool {
+        self.upload_wanted && self.upload_after.is_due(now)
+    }
+
     /// When something of the data path is due.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let pause = (!self.queues.is_empty() && self.upload_after > Instant::ZERO)
-            .then_some(self.upload_after);
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let pause = (self.upload_after > now).then_some(self.upload_after);
         bes_hal::time::earliest(self.queues.next_deadline(), pause)
     }
 }

@@ -460,7 +460,12 @@ impl Bench {
     pub(crate) fn run(&mut self) -> Option<Instant> {
         let mut deadline = None;
         for _ in 0..64 {
-            let reasons = Reasons::INTERRUPT.with(Reasons::TIMER);
+            let raised = self.device.transport().next_event();
+            let reasons = if raised.is_some_and(|at| at <= self.now()) {
+                Reasons::INTERRUPT
+            } else {
+                Reasons::TIMER
+            };
             deadline = self.device.run(reasons, &mut self.stack);
             let now = self.now();
             let chip = self.device.transport().next_event();

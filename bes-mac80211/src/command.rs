@@ -1,12 +1,14 @@
 //! The commands of the control plane, from this crate's terms to the messages of the chip. One function per command;
 //! where a value comes from is said where it is sent from.
 
+use crate::address::BROADCAST;
 use crate::aggregation::{BlockAckPolicy, Situation};
 use crate::coex::CoexMessage;
 use crate::edca::{EdcaParameters, EdcaSet, RX_LIFETIME};
 use crate::filter::{BeaconControl, GroupFilter};
 use crate::key::{KeyParameters, KeySlot};
-use crate::request::{AssociationParameters, BssDescription, CqmThreshold, Ssid, COUNTERS};
+use crate::rate_policy::{RetryLimits, Upload, POLICIES};
+use crate::request::{AssociationParameters, BssDescription, CqmThreshold, Ssid};
 use crate::scan_policy::{Batch, MAX_CHANNELS_PER_REQUEST};
 use crate::types::{AccessCategory, Band, Channel, ChannelType, Cipher, Dbm, MacAddress};
 use bes_pm::psm::{Mode, PmRequest};
@@ -18,29 +20,49 @@ use bes_wsm::wire::epta::{Epta, EptaMode};
 use bes_wsm::wire::join::{Join, JoinFlags, JoinMode, Preamble};
 use bes_wsm::wire::key::{AddKey, Key, KeyIndex, RemoveKey, WepKey};
 use bes_wsm::wire::mcu::{McuCommand, WifiState};
-use bes_wsm::wire::mib::{MibId, ReadMib, ReadMibConfirm, WriteMibRequest};
+use bes_wsm::wire::mib::address::{ArpEnable, ArpIpv4Table, StationId};
+use bes_wsm::wire::mib::association::{
+    AssociationFields, AssociationMode, BlockAckPolicy as WireBlockAckPolicy, HtProtection,
+    ProtectedManagementPolicy, UapsdInformation, UapsdQueues,
+};
+use bes_wsm::wire::mib::beacon::{
+    BeaconFilterControl, BeaconFilterEnable, BeaconFilterEntry, BeaconFilterTable,
+    BeaconWakeupPeriod, SignalThreshold,
+};
+use bes_wsm::wire::mib::counters::Counters;
+use bes_wsm::wire::mib::data_filter::{FilterAction, MacAddressFilter, MacEntry, MacField};
+use bes_wsm::wire::mib::filter::{
+    DisableBssidFilter, GroupAddressTable, GroupFilter as WireGroupFilter, RxFilter,
+};
+use bes_wsm::wire::mib::keep_alive::KeepAlivePeriod;
+use bes_wsm::wire::mib::p2p::P2pPsMode;
+use bes_wsm::wire::mib::power::{OperationalPowerMode, PowerTable, TxPower, TxRxOptimisation};
+use bes_wsm::wire::mib::rate_policy::{RatePolicyEntry, RateTries, TxRateRetryPolicy};
+use bes_wsm::wire::mib::template::{TemplateFrame, TemplateKind};
+use bes_wsm::wire::mib::word::{
+    DefaultWepKeyId, MultiTxConfirm, RtsThreshold, SlotTime, TxShortGi,
+};
+use bes_wsm::wire::mib::{Mib, MibId, ReadMib, ReadMibConfirm, WriteMib};
 use bes_wsm::wire::pm::{HalfMillis, PsmMode, SetPowerMode};
 use bes_wsm::wire::reset::Reset;
 use bes_wsm::wire::scan::{ScanChannel, ScanFlags, ScanType, StartScan, StopScan};
 use bes_wsm::wire::ssid::Ssid as WireSsid;
-use bes_wsm::wire::{Confirm, InterfaceId, RateId, RateMask, Request, Tu, WireError};
+use bes_wsm::wire::{
+    Confirm, DeciDbm, InterfaceId, RateId, RateMask, RatePolicyIndex, Request, Tu, WireError,
+};
 
 /// Length of the message that was written, or why it cannot be.
 type Emitted = Result<usize, WireError>;
 
 /// Beacons that may be lost before the chip reports it (file 20, section 9.3).
 const BEACON_LOST_COUNT: u8 = 50;
-fn write(out: &mut [u8], interface: InterfaceId, id: MibId, data: &[u8]) -> Emitted {
-    WriteMibRequest { id, data }.emit(interface, out)
-}
-
-fn write_word(out: &mut [u8], interface: InterfaceId, id: MibId, word: u32) -> Emitted {
-    write(out, interface, id, &word.to_le_bytes())
+fn write<M: Mib>(out: &mut [u8], interface: InterfaceId, object: &M) -> Emitted {
+    WriteMib(object).emit(interface, out)
 }
 
 /// MIB 0x1024: several transmit confirms in one message.
 pub(crate) fn collect_confirms(out: &mut [u8], interface: InterfaceId) -> Emitted {
-    write_word(out, interface, MibId::MULTI_TX_CONFIRM, 1)
+    write(out, interface, &MultiTxConfirm(true))
 }
 
 /// CONFIGURATION.
@@ -64,7 +86,7 @@ pub(crate) fn station_address(
     interface: InterfaceId,
     address: MacAddress,
 ) -> Emitted {
-    write(out, interface, MibId::STATION_ID, &address.0)
+    write(out, interface, &StationId(address))
 }
 
 /// SET_EDCA_PARAMETERS.
@@ -95,15 +117,18 @@ pub(crate) fn queue(out: &mut [u8], interface: InterfaceId, category: AccessCate
 
 /// MIB 0x1013.
 pub(crate) fn uapsd(out: &mut [u8], interface: InterfaceId, flags: u16) -> Emitted {
-    let [a, b] = flags.to_le_bytes();
-    let data = [a, b, 0, 0, 0, 0, 0, 0];
-    write(out, interface, MibId::UAPSD_INFORMATION, &data)
+    let information = UapsdInformation {
+        queues: UapsdQueues::from_bits(flags),
+        min_interval: 0,
+        max_interval: 0,
+        step: 0,
+    };
+    write(out, interface, &information)
 }
 
 /// MIB 0x1009 without a threshold, for interface 0 as the chip expects it.
 pub(crate) fn no_signal_threshold(out: &mut [u8]) -> Emitted {
-    let data = [0x0D, 0, 0, 16];
-    write(out, InterfaceId::Zero, MibId::RCPI_RSSI_THRESHOLD, &data)
+    write(out, InterfaceId::Zero, &SignalThreshold::unused(16))
 }
 
 /// RCPI of a signal: half decibels above -110 dBm.
@@ -118,32 +143,30 @@ pub(crate) fn signal_threshold(
     interface: InterfaceId,
     threshold: Option<CqmThreshold>,
 ) -> Emitted {
-    let data = match threshold {
-        None => [0x0D, 0, 0, 8],
+    let object = match threshold {
+        None => SignalThreshold::unused(8),
         Some(cqm) => {
             let lower = i16::from(cqm.threshold.0);
             let upper = lower.saturating_add(i16::from(cqm.hysteresis));
-            [0x01, rcpi(lower), rcpi(upper), 8]
+            SignalThreshold::rcpi(rcpi(lower), rcpi(upper), 8)
         }
     };
-    write(out, interface, MibId::RCPI_RSSI_THRESHOLD, &data)
+    write(out, interface, &object)
 }
 
 /// MIB 0x1003.
 pub(crate) fn receive_filter(out: &mut [u8], interface: InterfaceId, word: u32) -> Emitted {
-    write_word(out, interface, MibId::RX_FILTER, word)
+    write(out, interface, &RxFilter::from_bits(word))
 }
 
 /// MIB 0x1004: elements whose change lets a beacon through. A station watches the vendor element of P2P, others ERP and
 /// HT operation as well (file 21, section 2.10).
 pub(crate) fn beacon_table(out: &mut [u8], interface: InterfaceId, station: bool) -> Emitted {
-    const ALL: [u8; 28] = [
-        3, 0, 0, 0, 221, 7, 0x50, 0x6F, 0x9A, 0, 0, 0, 42, 7, 0, 0, 0, 0, 0, 0, 61, 7, 0, 0, 0, 0,
-        0, 0,
-    ];
-    const STATION: [u8; 12] = [1, 0, 0, 0, 221, 7, 0x50, 0x6F, 0x9A, 0, 0, 0];
-    let data: &[u8] = if station { &STATION } else { &ALL };
-    write(out, interface, MibId::BEACON_FILTER_TABLE, data)
+    use BeaconFilterEntry as Entry;
+    const OTHERS: [Entry; 3] = [Entry::P2P, Entry::ERP, Entry::HT_OPERATION];
+    const STATION: [Entry; 1] = [Entry::P2P];
+    let entries: &[Entry] = if station { &STATION } else { &OTHERS };
+    write(out, interface, &BeaconFilterTable(entries))
 }
 
 /// MIB 0x1005.
@@ -152,41 +175,39 @@ pub(crate) fn beacon_control(
     interface: InterfaceId,
     control: BeaconControl,
 ) -> Emitted {
-    let [a, b, c, d] = control.enable.to_le_bytes();
-    let [e, f, g, h] = control.count.to_le_bytes();
-    let data = [a, b, c, d, e, f, g, h];
-    write(out, interface, MibId::BEACON_FILTER_CONTROL, &data)
+    let object = BeaconFilterControl {
+        enable: BeaconFilterEnable::from_bits(control.enable),
+        beacon_count: control.count,
+    };
+    write(out, interface, &object)
 }
 
 /// MIB 0x1026.
 pub(crate) fn bssid_filter_off(out: &mut [u8], interface: InterfaceId, off: bool) -> Emitted {
-    let data = [u8::from(off), 0, 0, 0];
-    write(out, interface, MibId::DISABLE_BSSID_FILTER, &data)
+    write(out, interface, &DisableBssidFilter(off))
 }
 
 /// MIB 0x0004.
 pub(crate) fn groups(out: &mut [u8], interface: InterfaceId, filter: &GroupFilter) -> Emitted {
-    let mut data = [0; 56];
     let addresses = filter.addresses();
-    let [enable, _, _, _, count, _, _, _, table @ ..] = &mut data;
-    *enable = u8::from(!addresses.is_empty());
-    *count = u8::try_from(addresses.len()).unwrap_or(0);
-    for (slot, address) in table.chunks_exact_mut(6).zip(addresses) {
-        slot.copy_from_slice(&address.0);
-    }
-    write(out, interface, MibId::GROUP_ADDRESS_TABLE, &data)
+    let table = if addresses.is_empty() {
+        GroupAddressTable::OFF
+    } else {
+        GroupAddressTable::new(WireGroupFilter::On, addresses)?
+    };
+    write(out, interface, &table)
 }
 
 /// MIB 0x100E.
 pub(crate) fn block_ack(out: &mut [u8], interface: InterfaceId, situation: Situation) -> Emitted {
     let policy = BlockAckPolicy::of(situation);
-    let data = [policy.tx.0, 0, policy.rx.0, 0];
-    write(out, interface, MibId::BLOCK_ACK_POLICY, &data)
+    let object = WireBlockAckPolicy::new(policy.tx.0, policy.rx.0);
+    write(out, interface, &object)
 }
 
 /// MIB 0x1020.
 pub(crate) fn management_policy(out: &mut [u8], interface: InterfaceId, bits: u32) -> Emitted {
-    write_word(out, interface, MibId::PROTECTED_MANAGEMENT_POLICY, bits)
+    write(out, interface, &ProtectedManagementPolicy::from_bits(bits))
 }
 
 /// SWITCH_CHANNEL.
@@ -205,23 +226,6 @@ pub(crate) fn switch_channel(
     SwitchChannel::new(channel.wire(), channel_type).emit(interface, out)
 }
 
-/// MIB 0x1002: `kind` and rate in front of the frame.
-fn template(out: &mut [u8], interface: InterfaceId, kind: u8, rate: u8, frame: &[u8]) -> Emitted {
-    let mut data = [0; 1620];
-    let len = u16::try_from(frame.len()).map_err(|_error| WireError::TooLong)?;
-    let [low, high] = len.to_le_bytes();
-    let end = frame.len().saturating_add(4);
-    let used = data.get_mut(..end).ok_or(WireError::TooLong)?;
-    if let [k, r, l, h, content @ ..] = used {
-        (*k, *r, *l, *h) = (kind, rate, low, high);
-        content.copy_from_slice(frame);
-    }
-    write(out, interface, MibId::TEMPLATE_FRAME, used)
-}
-
-/// The chip chooses the rate.
-const ANY_RATE: u8 = 0xFF;
-
 /// Probe request template, on interface 0 whoever scans. At the lowest rate of the band: CCK does not exist on 5 GHz
 /// (file 31, C4).
 pub(crate) fn probe_request(out: &mut [u8], band: Band, frame: &[u8]) -> Emitted {
@@ -229,22 +233,26 @@ pub(crate) fn probe_request(out: &mut [u8], band: Band, frame: &[u8]) -> Emitted
         Band::TwoPointFourGhz => RateId::DSSS_1,
         Band::FiveGhz => RateId::OFDM_6,
     };
-    template(out, InterfaceId::Zero, 0, rate.raw(), frame)
+    let template = TemplateFrame::new(TemplateKind::ProbeRequest, Some(rate), frame);
+    write(out, InterfaceId::Zero, &template)
 }
 
 /// Null frame template.
 pub(crate) fn null_template(out: &mut [u8], interface: InterfaceId, frame: &[u8]) -> Emitted {
-    template(out, interface, 2, ANY_RATE, frame)
+    let template = TemplateFrame::new(TemplateKind::Null, None, frame);
+    write(out, interface, &template)
 }
 
 /// QoS null frame template.
 pub(crate) fn qos_null_template(out: &mut [u8], interface: InterfaceId, frame: &[u8]) -> Emitted {
-    template(out, interface, 3, ANY_RATE, frame)
+    let template = TemplateFrame::new(TemplateKind::QosNull, None, frame);
+    write(out, interface, &template)
 }
 
 /// ARP reply template.
 pub(crate) fn arp_template(out: &mut [u8], interface: InterfaceId, frame: &[u8]) -> Emitted {
-    template(out, interface, 6, ANY_RATE, frame)
+    let template = TemplateFrame::new(TemplateKind::ArpReply, None, frame);
+    write(out, interface, &template)
 }
 
 /// JOIN.
@@ -294,40 +302,37 @@ pub(crate) fn reset(out: &mut [u8], interface: InterfaceId) -> Emitted {
 /// MIB 0x0006, in tenths of a dBm.
 pub(crate) fn power(out: &mut [u8], interface: InterfaceId, power: Dbm) -> Emitted {
     let tenths = i32::from(power.0).saturating_mul(10);
-    write(out, interface, MibId::TX_POWER, &tenths.to_le_bytes())
+    write(out, interface, &TxPower(DeciDbm(tenths)))
 }
 
 /// MIB 0x1045: standard power.
 pub(crate) fn power_table(out: &mut [u8], interface: InterfaceId) -> Emitted {
-    write(out, interface, MibId::POWER_TABLE, &[1])
+    write(out, interface, &PowerTable::Standard)
 }
 
 /// MIB 0x1044 of an association: RTS on first transmissions and on retries, for 3 ms.
 pub(crate) fn protection_associated(out: &mut [u8], interface: InterfaceId) -> Emitted {
-    let data = [2, 5, 0xB8, 0x0B];
-    write(out, interface, MibId::TX_RX_OPTIMISATION, &data)
+    write(out, interface, &TxRxOptimisation::ASSOCIATED)
 }
 
 /// MIB 0x1044 without an association.
 pub(crate) fn protection_unjoined(out: &mut [u8], interface: InterfaceId) -> Emitted {
-    let data = [1, 0, 0xD2, 0x07];
-    write(out, interface, MibId::TX_RX_OPTIMISATION, &data)
+    write(out, interface, &TxRxOptimisation::IDLE)
 }
 
 /// MIB 0x1025.
 pub(crate) fn keep_alive(out: &mut [u8], interface: InterfaceId, seconds: u16) -> Emitted {
-    let [a, b] = seconds.to_le_bytes();
-    write(out, interface, MibId::KEEP_ALIVE_PERIOD, &[a, b, 0, 0])
+    write(out, interface, &KeepAlivePeriod { seconds })
 }
 
 /// MIB 0x0007; 0 is off.
 pub(crate) fn rts_threshold(out: &mut [u8], threshold: u32) -> Emitted {
-    write_word(out, InterfaceId::Zero, MibId::RTS_THRESHOLD, threshold)
+    write(out, InterfaceId::Zero, &RtsThreshold(threshold))
 }
 
 /// MIB 0x1043.
 pub(crate) fn short_gi(out: &mut [u8], interface: InterfaceId, on: bool) -> Emitted {
-    write(out, interface, MibId::TX_SHORT_GI, &[u8::from(on)])
+    write(out, interface, &TxShortGi(on))
 }
 
 /// MIB 0x1021.
@@ -336,8 +341,8 @@ pub(crate) fn ht_protection(
     interface: InterfaceId,
     non_greenfield_present: bool,
 ) -> Emitted {
-    let word = if non_greenfield_present { 2 } else { 0 };
-    write_word(out, interface, MibId::HT_PROTECTION, word)
+    let object = HtProtection::new().with_non_greenfield(non_greenfield_present);
+    write(out, interface, &object)
 }
 
 /// MIB 0x1010.
@@ -349,18 +354,14 @@ pub(crate) fn association_mode(
     let (greenfield, density) = parameters
         .ht
         .map_or((false, 0), |ht| (ht.greenfield, ht.ampdu_density.min(7)));
-    let [a, b, c, d] = parameters.basic_rates.0.to_le_bytes();
-    let data = [
-        0x1F,
-        u8::from(parameters.short_preamble),
-        u8::from(greenfield),
-        density,
-        a,
-        b,
-        c,
-        d,
-    ];
-    write(out, interface, MibId::ASSOCIATION_MODE, &data)
+    let mode = AssociationMode {
+        fields: AssociationFields::ALL,
+        short_preamble: parameters.short_preamble,
+        greenfield,
+        mpdu_spacing: density,
+        basic_rates: parameters.basic_rates,
+    };
+    write(out, interface, &mode)
 }
 
 /// SET_BSS_PARAMETERS.
@@ -386,24 +387,31 @@ pub(crate) fn wake_period(
     periods: u8,
     listen: u16,
 ) -> Emitted {
-    let [a, b] = listen.to_le_bytes();
-    let data = [periods, 0, a, b];
-    write(out, interface, MibId::BEACON_WAKEUP_PERIOD, &data)
+    let period = BeaconWakeupPeriod {
+        periods,
+        listen_interval: listen,
+    };
+    write(out, interface, &period)
 }
 
 /// MIB 0x1019, without any absence.
 pub(crate) fn p2p_power_save(out: &mut [u8], interface: InterfaceId) -> Emitted {
-    write(out, interface, MibId::P2P_PS_MODE, &[0; 16])
+    write(out, interface, &P2pPsMode::default())
 }
 
 /// MIB 0x0003.
 pub(crate) fn slot_time(out: &mut [u8], interface: InterfaceId, short: bool) -> Emitted {
-    write_word(out, interface, MibId::SLOT_TIME, if short { 9 } else { 20 })
+    let time = if short {
+        SlotTime::SHORT
+    } else {
+        SlotTime::LONG
+    };
+    write(out, interface, &time)
 }
 
 /// MIB 0x0005.
 pub(crate) fn wep_key(out: &mut [u8], interface: InterfaceId, index: u8) -> Emitted {
-    write_word(out, interface, MibId::DEFAULT_WEP_KEY_ID, u32::from(index))
+    write(out, interface, &DefaultWepKeyId(u32::from(index)))
 }
 
 /// ADD_KEY.
@@ -481,17 +489,12 @@ pub(crate) fn read_counters(out: &mut [u8]) -> Emitted {
 }
 
 /// The counters in the confirm.
-pub(crate) fn counters(message: &[u8]) -> Option<[u32; COUNTERS]> {
+pub(crate) fn counters(message: &[u8]) -> Option<Counters> {
     let confirm = ReadMibConfirm::parse(message).ok()?;
     if confirm.id != MibId::COUNTERS_TABLE {
         return None;
     }
-    let mut counters = [0; COUNTERS];
-    let mut words = confirm.data.chunks_exact(4);
-    for counter in &mut counters {
-        *counter = u32::from_le_bytes(*words.next()?.first_chunk()?);
-    }
-    Some(counters)
+    Counters::parse_data(confirm.data).ok()
 }
 
 /// What START_SCAN needs beside channels and SSIDs.
@@ -575,8 +578,8 @@ pub(crate) fn coexistence(out: &mut [u8], message: CoexMessage) -> Emitted {
 }
 
 /// MIB 0x1006.
-pub(crate) fn operating_mode(out: &mut [u8], mode: u32) -> Emitted {
-    write_word(out, InterfaceId::Zero, MibId::OPERATIONAL_POWER_MODE, mode)
+pub(crate) fn operating_mode(out: &mut [u8], mode: OperationalPowerMode) -> Emitted {
+    write(out, InterfaceId::Zero, &mode)
 }
 
 /// MIB 0x1001: filter and answer, or off.
@@ -586,18 +589,30 @@ pub(crate) fn arp_table(
     on: bool,
     address: [u8; 4],
 ) -> Emitted {
-    let [a, b, c, d] = address;
-    let enable = if on { 3 } else { 0 };
-    let data = [enable, 0, 0, 0, a, b, c, d];
-    write(out, interface, MibId::ARP_IPV4_TABLE, &data)
+    let table = ArpIpv4Table {
+        enable: if on {
+            ArpEnable::STATION
+        } else {
+            ArpEnable::OFF
+        },
+        address: address.into(),
+    };
+    write(out, interface, &table)
 }
 
 /// MIB 0x1030: broadcasts are dropped, or not.
 pub(crate) fn broadcast_filter(out: &mut [u8], interface: InterfaceId, on: bool) -> Emitted {
-    let action = u8::from(on);
-    // File 21, section 2.28: the entry says "filter out" in both cases, the action decides.
-    let data = [1, action, 0, 0, 1, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
-    write(out, interface, MibId::MAC_ADDRESS_FILTER, &data)
+    // File 21, section 2.28: the entry says "drop" in both cases, the action of the table decides.
+    let entries = [MacEntry::new(FilterAction::Drop, MacField::A1, BROADCAST)];
+    let filter = MacAddressFilter {
+        action: if on {
+            FilterAction::Drop
+        } else {
+            FilterAction::Ignore
+        },
+        entries: &entries,
+    };
+    write(out, interface, &filter)
 }
 
 /// SET_PM.
@@ -613,26 +628,19 @@ pub(crate) fn set_pm(out: &mut [u8], interface: InterfaceId, request: PmRequest)
 }
 
 /// MIB 0x1016: rate policies, on interface 0.
-pub(crate) fn rate_policies(out: &mut [u8], upload: &crate::rate_policy::Upload) -> Emitted {
-    /// Flags: stop when the policy is exhausted; the first transmission counts as a try (file 21, section 2.19).
-    const FLAGS: u8 = 0x0C;
-    const ENTRY: usize = 20;
-    let mut data = [0; 4 + ENTRY * crate::rate_policy::POLICIES];
-    let mut count = 0u8;
-    let mut end = 4usize;
-    if let Some(entries) = data.get_mut(4..) {
-        for (slot, (index, attempts)) in entries.chunks_exact_mut(ENTRY).zip(upload.entries()) {
-            if let [i, short, long, flags, _, _, _, _, nibbles @ ..] = slot {
-                (*i, *short, *long) = (index.raw(), upload.limits.short, upload.limits.long);
-                *flags = FLAGS;
-                nibbles.copy_from_slice(&attempts.bytes());
-            }
-            count = count.saturating_add(1);
-            end = end.saturating_add(ENTRY);
+pub(crate) fn rate_policies(out: &mut [u8], upload: &Upload) -> Emitted {
+    let RetryLimits { short, long } = upload.limits;
+    let empty = RatePolicyEntry::new(RatePolicyIndex::default(), 0, 0, RateTries::NONE);
+    let mut entries = [empty; POLICIES];
+    let mut count = 0usize;
+    for (entry, (index, attempts)) in entries.iter_mut().zip(upload.entries()) {
+        let mut tries = RateTries::NONE;
+        for rate in RateMask::ANY.iter() {
+            tries.set(rate, attempts.at(rate));
         }
+        *entry = RatePolicyEntry::new(index, short, long, tries);
+        count = count.saturating_add(1);
     }
-    let [first, ..] = &mut data;
-    *first = count;
-    let data = data.get(..end).ok_or(WireError::Count)?;
-    write(out, InterfaceId::Zero, MibId::TX_RATE_RETRY_POLICY, data)
+    let entries = entries.get(..count).ok_or(WireError::Count)?;
+    write(out, InterfaceId::Zero, &TxRateRetryPolicy(entries))
 }

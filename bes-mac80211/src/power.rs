@@ -22,18 +22,15 @@ use bes_pm::device_state::{DeviceMachine, Run, Settings};
 use bes_pm::ledger::{Hold, Ledger, Owner};
 use bes_pm::psm::{listen_interval, PmRequest};
 use bes_pm::reason::{Reason, Times};
+use bes_wsm::wire::mib::power::OperationalPowerMode;
 use bes_wsm::wire::InterfaceId;
-
-/// Operating mode "active" and "quiescent", both with "ignore more flag" (file 21, section 2.12).
-const ACTIVE: u32 = 0x10;
-const QUIESCENT: u32 = 0x12;
 
 /// Interfaces that can be associated.
 const STATIONS: [InterfaceId; 2] = [InterfaceId::Zero, InterfaceId::One];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PowerStep {
-    Mode(u32),
+    Mode,
     Arp(InterfaceId),
     WakePeriod(InterfaceId),
     BroadcastFilter(InterfaceId),
@@ -53,14 +50,14 @@ const fn sleep_steps() -> [PowerStep; 9] {
     let [zero, one] = STATIONS;
     let [a, b, c, d] = interface_steps(zero);
     let [e, f, g, h] = interface_steps(one);
-    [a, b, c, d, e, f, g, h, PowerStep::Mode(QUIESCENT)]
+    [a, b, c, d, e, f, g, h, PowerStep::Mode]
 }
 
 const fn wake_steps() -> [PowerStep; 9] {
     let [zero, one] = STATIONS;
     let [a, b, c, d] = interface_steps(zero);
     let [e, f, g, h] = interface_steps(one);
-    [PowerStep::Mode(ACTIVE), a, b, c, d, e, f, g, h]
+    [PowerStep::Mode, a, b, c, d, e, f, g, h]
 }
 
 /// The messages before sleep.
@@ -79,7 +76,7 @@ impl SleepMessages {
             | PowerStep::BroadcastFilter(id)
             | PowerStep::PowerSave(id)) = step
             else {
-                return command::operating_mode(out, QUIESCENT).into();
+                return command::operating_mode(out, OperationalPowerMode::QUIESCENT).into();
             };
             let Some(vif) = world.vif(id).filter(|vif| vif.connection.is_associated()) else {
                 return Step::Skip;
@@ -103,7 +100,7 @@ impl SleepMessages {
                     }
                     None => Step::Skip,
                 },
-                PowerStep::Mode(_) => Step::Skip,
+                PowerStep::Mode => Step::Skip,
             }
         })
     }
@@ -141,7 +138,7 @@ impl WakeMessages {
             | PowerStep::BroadcastFilter(id)
             | PowerStep::PowerSave(id)) = step
             else {
-                return command::operating_mode(out, ACTIVE).into();
+                return command::operating_mode(out, OperationalPowerMode::ACTIVE).into();
             };
             let Some(vif) = world.vif(id).filter(|vif| vif.connection.is_associated()) else {
                 return Step::Skip;
@@ -159,7 +156,7 @@ impl WakeMessages {
                     Some(request) => command::set_pm(out, id, request).into(),
                     None => Step::Skip,
                 },
-                PowerStep::Mode(_) => Step::Skip,
+                PowerStep::Mode => Step::Skip,
             }
         })
     }
@@ -168,7 +165,7 @@ impl WakeMessages {
         let steps = wake_steps();
         let outcome = match self.cursor.step(&steps) {
             // A chip that does not become active is lost.
-            Some(PowerStep::Mode(_)) => answer.required().map(|_| ()),
+            Some(PowerStep::Mode) => answer.required().map(|_| ()),
             Some(PowerStep::PowerSave(id)) => {
                 if let (Answer::Success(_), Some(vif)) = (answer, world.vif_mut(id)) {
                     vif.power_save.handle_confirmed(PmRequest::ACTIVE);

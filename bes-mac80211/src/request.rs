@@ -4,6 +4,7 @@ use crate::edca::EdcaParameters;
 use crate::key::{KeyParameters, KeySlot};
 use crate::types::{AccessCategory, Channel, ChannelType, Dbm, MacAddress};
 use bes_hal::Duration;
+use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::{InterfaceId, RateMask};
 
 /// Names a request; comes back with its result. The caller chooses it.
@@ -17,8 +18,6 @@ pub const MAX_SCAN_CHANNELS: usize = 64;
 /// Most bytes of information elements in the probe requests of a scan. A template has to fit into one message of
 /// 1628 bytes (file 20, section 1) with its 12 bytes of headers, the MAC header and an empty SSID element.
 pub const MAX_SCAN_ELEMENTS: usize = 1590;
-/// Number of counters of the chip (file 21, section 3.2).
-pub const COUNTERS: usize = 22;
 /// Most subscribed group addresses; beyond it the filter is off and every group frame passes (file 20, section 4.4).
 pub const MAX_GROUP_ADDRESSES: usize = 8;
 
@@ -266,8 +265,8 @@ pub enum Response {
     Interface(InterfaceId),
     /// The slot of the new key.
     Key(KeySlot),
-    /// The chip's counters, in the order of its table (file 21, section 3.2).
-    Counters([u32; COUNTERS]),
+    /// The chip's counters.
+    Counters(Counters),
 }
 
 #[cfg(test)]

@@ -1,0 +1,25 @@
+//! The BES2600 driver and an emulated chip in one program.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`rig`] | the composition: card, driver, stack, virtual time |
+//! | [`station`] | the stack above as small as it can be: joins open and WPA2 networks |
+//! | [`stack`] | what becomes of frames and events |
+//! | [`images`] | firmware files |
+//! | [`capture`] | captures of 802.11 frames |
+//! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
+//! | [`report`] | what they print |
+
+pub mod bench;
+pub mod capture;
+pub mod chips;
+pub mod demo;
+pub mod frame;
+pub mod images;
+pub mod replay;
+pub mod report;
+pub mod rig;
+pub mod soak;
+pub mod stack;
+pub mod station;
+pub mod trace;

@@ -197,6 +197,16 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// Makes a request and runs until it is answered.
     pub fn request(&mut self, request: Request<'_>, limit: Duration) -> Result<Response> {
+        self.request_watching(request, limit, |_| {})
+    }
+
+    /// The same, with a look at every step.
+    pub fn request_watching(
+        &mut self,
+        request: Request<'_>,
+        limit: Duration,
+        mut watch: impl FnMut(&mut Self),
+    ) -> Result<Response> {
         self.token += 1;
         let token = Token(self.token);
         let name = format!("{request:?}");
@@ -207,6 +217,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             .map_err(|error| anyhow::anyhow!("{name} was not accepted: {error}"))?;
         let mut answer = None;
         self.run_until(limit, |rig| {
+            watch(rig);
             let found = rig.stack.events.iter().position(
                 |event| matches!(event, Event::Completed { token: theirs, .. } if *theirs == token),
             );
@@ -308,6 +319,12 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         });
         ensure!(gone, "the network was not left (state {:?})", self.device.state());
         Ok(())
+    }
+
+    /// Violations of the specification by the driver, as card and firmware count them.
+    pub fn violation_count(&self) -> u64 {
+        let bus = self.handle.with(|world| world.violations().count());
+        bus + self.lmac(|lmac| lmac.violation_count())
     }
 
     /// Gives a frame to the driver.

@@ -1,0 +1,124 @@
+//! What bus and driver can do when the air does not limit.
+
+use crate::report::Transfer;
+use crate::rig::{Rig, Setup};
+use crate::scene::{home, Scene, OPEN};
+use crate::transfer::{download, upload, MSDU};
+use anyhow::Result;
+use bes_hal::Duration;
+use mock_hal::air::{ApId, Width};
+use serde::Serialize;
+
+/// Options of the command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Bytes of each MSDU, LLC/SNAP included.
+    #[arg(long, default_value_t = MSDU, value_name = "BYTES", value_parser = parse_msdu)]
+    msdu: usize,
+    /// Virtual time of each transfer, in milliseconds.
+    #[arg(long, default_value_t = 2000, value_name = "MS")]
+    time: u64,
+    /// Only one direction: `down` or `up`. For instruction counts.
+    #[arg(long, value_name = "DIRECTION")]
+    only: Option<Direction>,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Direction of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Direction {
+    /// From the access point to the station.
+    Down,
+    /// From the station to the access point.
+    Up,
+}
+
+fn parse_msdu(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes @ 100..=1560) => Ok(bytes),
+        _ => Err("give 100 to 1560 bytes: a frame has to hold its stamp and to fit a slot of 1632".into()),
+    }
+}
+
+/// What the command found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Bytes of each MSDU.
+    pub msdu: usize,
+    /// Raw rate of the bus in bytes per second.
+    pub raw_bytes_per_s: f64,
+    /// Download.
+    pub rx: Option<Transfer>,
+    /// Upload.
+    pub tx: Option<Transfer>,
+    /// Credits lost.
+    pub leaked: u16,
+    /// Anomalies.
+    pub anomalies: u32,
+    /// Violations.
+    pub violations: u64,
+}
+
+/// A rig that is connected to the open network, with an air that does not limit.
+pub fn connected(seed: u64) -> Result<(Rig, ApId)> {
+    let Scene { air, open, .. } = home(seed, true, Width::Ht20);
+    let mut rig = Rig::new(Setup::new(air));
+    rig.bring_up()?;
+    rig.scan(&[6], &[])?;
+    rig.connect(OPEN, None)?;
+    Ok((rig, open))
+}
+
+/// Measures.
+pub fn measure(options: &Options) -> Result<Report> {
+    let (mut rig, open) = connected(1)?;
+    let time = Duration::from_millis(options.time);
+    let rx = (options.only != Some(Direction::Up)).then(|| download(&mut rig, open, options.msdu, time));
+    let tx = (options.only != Some(Direction::Down)).then(|| upload(&mut rig, options.msdu, time));
+    Ok(Report {
+        msdu: options.msdu,
+        raw_bytes_per_s: rig.handle.with(|world| world.config().timing.raw_bytes_per_second()).unwrap_or(0.0),
+        rx,
+        tx,
+        leaked: rig.device.bottom_half().leaked_credits(),
+        anomalies: rig.device.anomalies().total(),
+        violations: rig.violation_count(),
+    })
+}
+
+/// Runs the command.
+pub fn run(options: &Options) -> Result<bool> {
+    let report = measure(options)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("bus: {:.1} MB/s raw; MSDUs of {} bytes; the air does not limit", report.raw_bytes_per_s / 1e6, report.msdu);
+        print_transfers(report.rx.as_ref(), report.tx.as_ref());
+    }
+    Ok(report.leaked == 0 && report.violations == 0)
+}
+
+/// Prints transfers as a table.
+pub fn print_transfers(rx: Option<&Transfer>, tx: Option<&Transfer>) {
+    println!(
+        "{:<10} {:>9} {:>9} {:>8} {:>13} {:>15} {:>14} {:>17}",
+        "", "frames", "MiB/s", "of bus", "frames/burst", "commands/frame", "wake-ups/1000", "dispatches/1000"
+    );
+    for (name, transfer) in [("download", rx), ("upload", tx)] {
+        if let Some(transfer) = transfer {
+            println!(
+                "{:<10} {:>9} {:>9.2} {:>7.1}% {:>13.1} {:>15.3} {:>14.1} {:>17.1}",
+                name,
+                transfer.frames,
+                transfer.mib_per_s,
+                100.0 * transfer.bus_efficiency,
+                transfer.frames_per_burst,
+                transfer.bus_commands_per_frame,
+                transfer.wakeups_per_1000_frames,
+                transfer.dispatches_per_1000_frames
+            );
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Hours of traffic, scans and faults in virtual time.
+
+use crate::report::{Frames, Scans, Soak, Throughput};
+use crate::rig::{Rig, Setup};
+use crate::scene::{home, Scene, OPEN};
+use crate::transfer::{start_download, MSDU};
+use anyhow::{ensure, Context, Result};
+use bes_hal::{Duration, Instant};
+use bes_mac80211::event::Event;
+use mock_hal::air::traffic::Pace;
+use mock_hal::air::{ApId, Width};
+use mock_hal::fault::{Fault, Faults, Faulty};
+use mock_hal::EmulatedSdio;
+use plotters::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Options of the command.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = fault_help())]
+pub struct Options {
+    /// Virtual minutes.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    minutes: u32,
+    /// A scan of both bands every so many seconds while connected; 0 for none.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    scan_every: u64,
+    /// Inject this fault on the bus, at random moments. Can be given several times.
+    #[arg(long = "fault", value_name = "NAME", num_args = 1.., value_parser = parse_fault)]
+    faults: Vec<Fault>,
+    /// Seed of faults and air.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Offered download in MiB/s of packets.
+    #[arg(long, default_value_t = 4.0, value_name = "MIB_PER_S", value_parser = parse_rate)]
+    rate: f64,
+    /// Write throughput over time as an SVG plot.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn fault_help() -> String {
+    let mut text = String::from("Faults:\n");
+    for (name, explanation) in Fault::presets() {
+        text.push_str(&format!("  {name:<18} {explanation}\n"));
+    }
+    text
+}
+
+fn parse_fault(name: &str) -> Result<Fault, String> {
+    name.parse().map_err(|error| format!("{error}"))
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.01..=20.0).contains(&rate) => Ok(rate),
+        _ => Err("give 0.01 to 20 MiB/s; the radio does no more".into()),
+    }
+}
+
+type SoakRig = Rig<Faulty<EmulatedSdio>>;
+
+/// Boots, joins, and starts the traffic.
+fn set_out(options: &Options) -> Result<(SoakRig, ApId, Faults)> {
+    let Scene { air, open, .. } = home(options.seed, false, Width::Ht20);
+    let mut setup = Setup::new(air);
+    setup.seed = options.seed;
+    let faults = Faults::new(options.seed);
+    let handle = faults.clone();
+    let mut rig = Rig::with_function(setup, move |function| Faulty::new(function, handle));
+    connect(&mut rig, true)?;
+    for fault in &options.faults {
+        faults.add(fault.clone());
+    }
+    start_traffic(&mut rig, open, options.rate);
+    Ok((rig, open, faults))
+}
+
+fn connect(rig: &mut SoakRig, first: bool) -> Result<()> {
+    rig.bring_up()?;
+    rig.scan(&[1, 6, 11], &[])?;
+    rig.connect(OPEN, None).context(if first { "at the start" } else { "after a recovery" })?;
+    Ok(())
+}
+
+fn start_traffic(rig: &mut SoakRig, from: ApId, rate: f64) {
+    let packets = rate * f64::from(1 << 20) / (MSDU - 8) as f64;
+    start_download(rig, from, MSDU, Pace::Every(Duration::from_secs_f64(1.0 / packets)));
+}
+
+/// Runs the soak.
+pub fn soak(options: &Options) -> Result<Soak> {
+    let (mut rig, open, faults) = set_out(options)?;
+    let start = rig.now();
+    let mut report = Soak::default();
+    let mut scan_at = start.after(Duration::from_secs(options.scan_every.max(1)));
+    let mut before = rig.stack.meter.octets;
+    for minute in 1..=u64::from(options.minutes) {
+        let end = start.after(Duration::from_secs(60 * minute));
+        while rig.now() < end {
+            let stop = if options.scan_every == 0 { end } else { end.min(scan_at) };
+            step(&mut rig, stop);
+            if rig.needs_recovery() || (rig.stack.station.is_idle() && !rig.stack.station.has_wishes()) {
+                report.recoveries += 1;
+                ensure!(report.recoveries < 10_000, "the driver recovers all the time");
+                recover(&mut rig)?;
+                continue;
+            }
+            if options.scan_every != 0 && rig.now() >= scan_at {
+                scan_at = scan_at.after(Duration::from_secs(options.scan_every));
+                if rig.start_scan(&[], &[]).is_ok() {
+                    report.scans.started += 1;
+                }
+            }
+        }
+        let octets = rig.stack.meter.octets;
+        report.throughput.per_minute.push((octets - before) as f64 / f64::from(1 << 20) / 60.0);
+        before = octets;
+    }
+    rig.air(|air| air.access_point_mut(open).stop_flow(crate::transfer::FLOW));
+    rig.run_for(Duration::from_millis(500));
+    finish(&rig, open, &faults, report)
+}
+
+/// Runs until `stop`, or until the driver needs help.
+fn step(rig: &mut SoakRig, stop: Instant) {
+    let left = stop.since(rig.now());
+    rig.run_until(left, |rig| {
+        rig.stack.events.retain(|event| matches!(event, Event::Completed { .. } | Event::ScanCompleted { .. }));
+        if rig.stack.events.len() > 64 {
+            rig.stack.events.clear();
+        }
+        rig.needs_recovery()
+    });
+}
+
+/// Boots anew if that is needed, and connects again.
+fn recover(rig: &mut SoakRig) -> Result<()> {
+    for attempt in 0..20 {
+        rig.handle.set_present(true);
+        rig.interface = if rig.needs_recovery() { None } else { rig.interface };
+        let outcome = if rig.interface.is_none() {
+            connect(rig, false)
+        } else {
+            rig.connect(OPEN, None).map(drop)
+        };
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) if attempt == 19 => return Err(error),
+            Err(_) => rig.run_for(Duration::from_millis(100)),
+        }
+    }
+    Ok(())
+}
+
+fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Result<Soak> {
+    let minutes = &report.throughput.per_minute;
+    let mean = minutes.iter().sum::<f64>() / minutes.len() as f64;
+    let least = minutes.iter().copied().fold(f64::INFINITY, f64::min);
+    report.throughput = Throughput {
+        mean_mib_per_s: mean,
+        min_over_mean: if mean > 0.0 { least / mean } else { 0.0 },
+        per_minute: report.throughput.per_minute,
+    };
+    let statistics = rig.device.control_statistics();
+    report.scans = Scans { refused: statistics.scan_refusals, ..report.scans };
+    let made = rig.air(|air| air.access_point(open).flow_total(crate::transfer::FLOW).made);
+    let delivered = rig.stack.meter.packets;
+    report.frames = Frames { delivered, lost: made.saturating_sub(delivered) };
+    report.anomalies = rig.device.anomalies().total();
+    report.anomaly_kinds = rig.device.anomalies().iter().map(|(kind, count)| (kind.to_string(), count)).collect();
+    report.faults = faults.counts().into_iter().collect();
+    Ok(report)
+}
+
+/// Runs the command.
+pub fn run(options: &Options) -> Result<bool> {
+    let report = soak(options)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    if let Some(path) = &options.plot {
+        plot(&report, path).with_context(|| format!("cannot write the plot {}", path.display()))?;
+    }
+    Ok(true)
+}
+
+fn print(report: &Soak) {
+    println!("{:>6} {:>8}", "minute", "MiB/s");
+    let most = report.throughput.per_minute.iter().copied().fold(0.001, f64::max);
+    for (minute, rate) in report.throughput.per_minute.iter().enumerate() {
+        println!("{:>6} {:>8.3} {}", minute + 1, rate, "#".repeat((rate / most * 50.0) as usize));
+    }
+    println!(
+        "mean {:.3} MiB/s, worst minute {:.1} % of it; {} scans, {} requests refused; {} frames delivered, {} lost",
+        report.throughput.mean_mib_per_s,
+        100.0 * report.throughput.min_over_mean,
+        report.scans.started,
+        report.scans.refused,
+        report.frames.delivered,
+        report.frames.lost
+    );
+    println!("{} recoveries, {} anomalies", report.recoveries, report.anomalies);
+    for (kind, count) in &report.anomaly_kinds {
+        println!("  {count:>8}  {kind}");
+    }
+    for (fault, count) in &report.faults {
+        println!("  {count:>8}  injected: {fault}");
+    }
+}
+
+fn plot(report: &Soak, path: &Path) -> Result<()> {
+    let minutes = &report.throughput.per_minute;
+    let most = minutes.iter().copied().fold(0.1, f64::max) * 1.1;
+    let area = SVGBackend::new(path, (900, 400)).into_drawing_area();
+    area.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(20)
+        .x_label_area_size(40)
+        .y_label_area_size(60)
+        .build_cartesian_2d(0.0..minutes.len() as f64, 0.0..most)?;
+    chart.configure_mesh().x_desc("virtual minutes").y_desc("MiB/s").draw()?;
+    let points = minutes.iter().enumerate().map(|(minute, rate)| (minute as f64 + 0.5, *rate));
+    chart.draw_series(LineSeries::new(points, &BLUE))?;
+    area.present()?;
+    Ok(())
+}

@@ -19,7 +19,7 @@ use bes_mac80211::request::{InterfaceKind, Request, Response, ScanChannel, ScanR
 use bes_mac80211::types::{
     AccessCategory, Channel, Cipher, Dbm, HardwareKey, MacAddress, RateIndex, RateSeries, TxInfo, TxRate,
 };
-use bes_mac80211::world::DeviceConfig;
+use bes_mac80211::config::DeviceConfig;
 use bes_sdio_bus::{Config as BusConfig, SdioTransport};
 use bes_wsm::wire::InterfaceId;
 use mock_hal::air::Air;
@@ -85,6 +85,7 @@ pub struct Rig<S: SdioFunction<Buffer = BurstVec> = EmulatedSdio> {
     pub wakeups: u64,
     /// Traffic that the stack generates, if any.
     pub upload: Option<Upload>,
+    address: MacAddress,
     token: u32,
     scratch: Vec<u8>,
 }
@@ -117,7 +118,8 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         let doorbell = Arc::new(Doorbell::new());
         handle.set_doorbell(doorbell.clone());
         let transport = SdioTransport::new(wrap(function), setup.images, setup.bus);
-        let station = Station::new(setup.device.address, setup.seed);
+        let address = setup.device.address;
+        let station = Station::new(address, setup.seed);
         Self {
             device: Device::new(transport, setup.device),
             stack: SimStack::new(station),
@@ -126,6 +128,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             interface: None,
             wakeups: 0,
             upload: None,
+            address,
             token: 0,
             scratch: Vec::new(),
         }
@@ -252,7 +255,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     pub fn start(&mut self) -> Result<()> {
         self.request(Request::Start, Duration::from_secs(15))?;
         let added = self.request(
-            Request::AddInterface { kind: InterfaceKind::Station, address: ADDRESS },
+            Request::AddInterface { kind: InterfaceKind::Station, address: self.address },
             Duration::from_secs(10),
         )?;
         let Response::Interface(interface) = added else { bail!("no interface: {added:?}") };

@@ -137,7 +137,7 @@ impl Stack for SimStack {
             }
             let signal = part.status.signal.map(|signal| signal.0);
             let channel = part.status.channel.number();
-            self.station.handle(frame, signal, channel, part.status.iv_stripped, self.now);
+            self.station.handle(frame, signal, channel, part.status.protection.iv_stripped, self.now);
         }
     }
 

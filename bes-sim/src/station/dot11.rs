@@ -1,6 +1,7 @@
 //! 802.11 frames as a station's stack builds and reads them.
 
-use bes_mac80211::types::MacAddress;
+use bes_mac80211::types::{Band, MacAddress};
+use bes_wsm::wire::RateMask;
 
 /// LLC/SNAP header in front of an EtherType.
 const SNAP: [u8; 6] = [0xAA, 0xAA, 0x03, 0, 0, 0];
@@ -64,9 +65,9 @@ pub mod subtype {
 
 fn management(subtype: u8, bssid: MacAddress, own: MacAddress) -> Vec<u8> {
     let mut frame = vec![subtype, 0, 0, 0];
-    frame.extend(bssid.bytes());
-    frame.extend(own.bytes());
-    frame.extend(bssid.bytes());
+    frame.extend(bssid.0);
+    frame.extend(own.0);
+    frame.extend(bssid.0);
     frame.extend([0, 0]);
     frame
 }
@@ -109,6 +110,22 @@ pub fn association_request(bss: &Bss, own: MacAddress) -> Vec<u8> {
     frame
 }
 
+/// Rates that every member of a network without other knowledge can do: 1, 2 and 5.5 Mbit/s, or 6 Mbit/s.
+pub const fn basic_rates(band: Band) -> RateMask {
+    match band {
+        Band::Ghz2_4 => RateMask(0x07),
+        Band::Ghz5 => RateMask(0x40),
+    }
+}
+
+/// Every legacy rate of a band.
+pub const fn legacy_rates(band: Band) -> RateMask {
+    match band {
+        Band::Ghz2_4 => RateMask::LEGACY_2G4,
+        Band::Ghz5 => RateMask::LEGACY_5G,
+    }
+}
+
 /// Deauthentication with a reason.
 pub fn deauthentication(bssid: MacAddress, own: MacAddress, reason: u16) -> Vec<u8> {
     let mut frame = management(subtype::DEAUTH, bssid, own);
@@ -143,9 +160,9 @@ pub fn data_into(frame: &mut Vec<u8>, data: &Data<'_>) {
     let kind = if data.tid.is_some() { subtype::QOS_DATA } else { subtype::DATA };
     let protected = if data.protected.is_some() { 0x40 } else { 0 };
     frame.extend([kind, 0x01 | protected, 0, 0]);
-    frame.extend(data.bssid.bytes());
-    frame.extend(data.own.bytes());
-    frame.extend(data.destination.bytes());
+    frame.extend(data.bssid.0);
+    frame.extend(data.own.0);
+    frame.extend(data.destination.0);
     frame.extend((data.sequence << 4).to_le_bytes());
     if let Some(tid) = data.tid {
         frame.extend([tid, 0]);
@@ -161,7 +178,7 @@ pub fn parse_bss(frame: &[u8], channel: u8, signal_dbm: Option<i8>) -> Option<Bs
     let fixed = frame.get(24..36)?;
     let mut bss = Bss {
         ssid: Vec::new(),
-        bssid: MacAddress::new(frame.get(16..22)?.try_into().ok()?),
+        bssid: MacAddress(frame.get(16..22)?.try_into().ok()?),
         channel,
         signal_dbm,
         beacon_interval: u16::from_le_bytes([fixed[8], fixed[9]]),
@@ -217,7 +234,7 @@ pub fn parse_data(frame: &[u8], cipher_stripped: bool) -> Option<(MacAddress, u1
         return None;
     }
     // From the distribution system: address 3 is the source.
-    let source = MacAddress::new(frame.get(16..22)?.try_into().ok()?);
+    let source = MacAddress(frame.get(16..22)?.try_into().ok()?);
     let body = frame.get(header..)?;
     if body.get(..6)? != SNAP {
         return None;

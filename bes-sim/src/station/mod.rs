@@ -17,7 +17,6 @@ pub mod supplicant;
 use bes_hal::{Duration, Instant};
 use bes_mac80211::request::{AssociationParameters, BssDescription, HtParameters, Ssid};
 use bes_mac80211::types::{Band, Channel, ChannelType, Cipher, HardwareKey, MacAddress};
-use bes_wsm::wire::RateMask;
 use dot11::{subtype, Bss, Data, ETHERTYPE_EAPOL};
 use std::collections::VecDeque;
 use supplicant::{Step, Supplicant};
@@ -297,8 +296,8 @@ impl Station {
     }
 
     fn from_target(&self, frame: &[u8]) -> bool {
-        self.bss().is_some_and(|bss| frame.get(10..16) == Some(&bss.bssid.bytes()))
-            && frame.get(4..10) == Some(&self.own.bytes())
+        self.bss().is_some_and(|bss| frame.get(10..16) == Some(&bss.bssid.0))
+            && frame.get(4..10) == Some(&self.own.0)
     }
 
     fn authenticate(&mut self, attempts: u32, now: Instant) {
@@ -421,8 +420,8 @@ fn association(bss: &Bss, aid: u16) -> AssociationParameters {
         aid,
         beacon_interval: bss.beacon_interval,
         dtim_period: bss.dtim_period.unwrap_or(1),
-        rates: RateMask::legacy(legacy),
-        basic_rates: RateMask::basic(legacy),
+        rates: dot11::legacy_rates(legacy),
+        basic_rates: dot11::basic_rates(legacy),
         ht: bss.ht.then_some(HtParameters {
             mcs: 0xFF,
             ampdu_density: 0,

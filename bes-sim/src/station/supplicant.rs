@@ -115,7 +115,7 @@ impl Supplicant {
     }
 
     fn derive(&self, their_nonce: &[u8; 32]) -> [u8; 48] {
-        let (own, theirs) = (self.own.bytes(), self.authenticator.bytes());
+        let (own, theirs) = (self.own.0, self.authenticator.0);
         let mut data = Vec::with_capacity(76);
         data.extend(own.min(theirs));
         data.extend(own.max(theirs));
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn short_and_foreign_packets_are_refused() {
-        let own = MacAddress::new([2, 0, 0, 0, 0, 1]);
+        let own = MacAddress([2, 0, 0, 0, 0, 1]);
         let mut supplicant = Supplicant::new([0; 32], own, own, [0; 32]);
         for len in 0..DATA {
             assert_eq!(supplicant.handle(&vec![3; len]), Err(Refusal::Malformed));

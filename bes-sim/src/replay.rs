@@ -178,12 +178,13 @@ impl Player {
     }
 
     fn is_joined(&self) -> bool {
-        self.rig.interface.is_some_and(|interface| self.rig.device.is_joined(interface))
+        let vif = self.rig.interface.and_then(|interface| self.rig.device.interface(interface));
+        vif.is_some_and(|vif| vif.connection.is_joined())
     }
 
     /// Joins the network of the capture with a beacon made for it, as far as it is not joined.
     fn rejoin(&mut self) -> Result<()> {
-        self.rig.run_until(Duration::from_secs(1), |rig| rig.device.is_quiet());
+        self.rig.run_until(Duration::from_secs(1), |rig| rig.is_quiet());
         if self.is_joined() {
             return Ok(());
         }

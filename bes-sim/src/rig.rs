@@ -87,6 +87,8 @@ pub struct Rig<S: SdioFunction<Buffer = BurstVec> = EmulatedSdio> {
     pub upload: Option<Upload>,
     address: MacAddress,
     token: u32,
+    /// Requests whose answers only have to arrive.
+    asked: Vec<Token>,
     scratch: Vec<u8>,
 }
 
@@ -130,6 +132,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             upload: None,
             address,
             token: 0,
+            asked: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -161,6 +164,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             self.feed(now);
             let reasons = self.doorbell.answer();
             let deadline = self.device.run(reasons, &mut self.stack);
+            self.collect_answers();
             if done(self) {
                 return true;
             }
@@ -239,10 +243,39 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     }
 
     /// Asks for something without waiting for the answer.
-    pub fn ask(&mut self, request: Request<'_>) -> Result<Token, RequestError> {
+    pub fn ask(&mut self, request: Request<'_>) -> Result<(), RequestError> {
         self.token += 1;
-        let now = self.now();
-        self.device.request(Token(self.token), request, now).map(|()| Token(self.token))
+        let (token, now) = (Token(self.token), self.now());
+        self.device.request(token, request, now)?;
+        self.asked.push(token);
+        let _ = self.doorbell.ring(Reasons::REQUEST);
+        Ok(())
+    }
+
+    /// Takes the answers to what was only asked.
+    fn collect_answers(&mut self) {
+        let asked = &mut self.asked;
+        if asked.is_empty() {
+            return;
+        }
+        self.stack.events.retain(|event| {
+            let Event::Completed { token, .. } = event else { return true };
+            match asked.iter().position(|asked| asked == token) {
+                Some(at) => {
+                    asked.swap_remove(at);
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+
+    /// Whether nothing is under way: no wish, no request, no frame.
+    pub fn is_quiet(&self) -> bool {
+        self.asked.is_empty()
+            && !self.stack.station.has_wishes()
+            && self.device.queued_frames() == 0
+            && self.device.bottom_half().is_idle()
     }
 
     /// Power on, firmware, Wi-Fi, one station interface.
@@ -308,18 +341,14 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         }
         ensure!(up, "the connection to {ssid} did not come up");
         // Keys go in behind the last message of the handshake.
-        self.run_until(Duration::from_secs(2), |rig| {
-            !rig.stack.station.has_wishes() && rig.device.is_quiet()
-        });
+        self.run_until(Duration::from_secs(2), |rig| rig.is_quiet());
         Ok(self.now().since(start))
     }
 
     /// Leaves the network and runs until the chip has left it.
     pub fn disconnect(&mut self) -> Result<()> {
         self.stack.station.disconnect();
-        let gone = self.run_until(Duration::from_secs(5), |rig| {
-            !rig.stack.station.has_wishes() && rig.device.is_quiet()
-        });
+        let gone = self.run_until(Duration::from_secs(5), |rig| rig.is_quiet());
         ensure!(gone, "the network was not left (state {:?})", self.device.state());
         Ok(())
     }

@@ -24,7 +24,7 @@ pub struct Scene {
 
 /// Two networks of ours, and neighbours.
 pub fn home(seed: u64, unlimited: bool, width: Width) -> Scene {
-    let mut air = Air::new(AirConfig { seed, unlimited });
+    let mut air = Air::new(AirConfig { seed, unlimited, ..AirConfig::default() });
     let open = air.add_access_point(ApConfig { signal_dbm: -48, ..ApConfig::open(OPEN, Channel::new(6, Width::Ht20)) });
     let channel = match width {
         Width::Ht20 => Channel::new(11, Width::Ht20),

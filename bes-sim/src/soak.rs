@@ -9,7 +9,7 @@ use bes_hal::{Duration, Instant};
 use bes_mac80211::event::Event;
 use mock_hal::air::traffic::Pace;
 use mock_hal::air::{ApId, Width};
-use mock_hal::fault::{Fault, Faults, Faulty};
+use mock_hal::fault::{Fault, Faults, Faulty, Plan};
 use mock_hal::EmulatedSdio;
 use plotters::prelude::*;
 use std::path::{Path, PathBuf};
@@ -43,8 +43,8 @@ pub struct Options {
 
 fn fault_help() -> String {
     let mut text = String::from("Faults:\n");
-    for (name, explanation) in Fault::presets() {
-        text.push_str(&format!("  {name:<18} {explanation}\n"));
+    for fault in Fault::ALL {
+        text.push_str(&format!("  {:<18} {}\n", fault.name(), fault.explanation()));
     }
     text
 }
@@ -67,12 +67,17 @@ fn set_out(options: &Options) -> Result<(SoakRig, ApId, Faults)> {
     let Scene { air, open, .. } = home(options.seed, false, Width::Ht20);
     let mut setup = Setup::new(air);
     setup.seed = options.seed;
-    let faults = Faults::new(options.seed);
-    let handle = faults.clone();
-    let mut rig = Rig::with_function(setup, move |function| Faulty::new(function, handle));
+    let mut faults = None;
+    let mut rig = Rig::with_function(setup, |function| {
+        let (faulty, handle) = Faulty::new(function, Plan::new(options.seed));
+        faults = Some(handle);
+        faulty
+    });
+    let faults = faults.context("the function was not wrapped")?;
+    faults.set_doorbell(rig.doorbell.clone());
     connect(&mut rig, true)?;
     for fault in &options.faults {
-        faults.add(fault.clone());
+        faults.arm(*fault, fault.preset());
     }
     start_traffic(&mut rig, open, options.rate);
     Ok((rig, open, faults))
@@ -105,7 +110,7 @@ pub fn soak(options: &Options) -> Result<Soak> {
             if rig.needs_recovery() || (rig.stack.station.is_idle() && !rig.stack.station.has_wishes()) {
                 report.recoveries += 1;
                 ensure!(report.recoveries < 10_000, "the driver recovers all the time");
-                recover(&mut rig)?;
+                recover(&mut rig, &faults)?;
                 continue;
             }
             if options.scan_every != 0 && rig.now() >= scan_at {
@@ -137,9 +142,11 @@ fn step(rig: &mut SoakRig, stop: Instant) {
 }
 
 /// Boots anew if that is needed, and connects again.
-fn recover(rig: &mut SoakRig) -> Result<()> {
+fn recover(rig: &mut SoakRig, faults: &Faults) -> Result<()> {
     for attempt in 0..20 {
-        rig.handle.set_present(true);
+        if faults.is_gone() {
+            faults.reinsert();
+        }
         rig.interface = if rig.needs_recovery() { None } else { rig.interface };
         let outcome = if rig.interface.is_none() {
             connect(rig, false)
@@ -166,12 +173,13 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
     };
     let statistics = rig.device.control_statistics();
     report.scans = Scans { refused: statistics.scan_refusals, ..report.scans };
-    let made = rig.air(|air| air.access_point(open).flow_total(crate::transfer::FLOW).made);
+    let made = rig.air(|air| air.access_point(open).flow(crate::transfer::FLOW).map_or(0, |flow| flow.made));
     let delivered = rig.stack.meter.packets;
     report.frames = Frames { delivered, lost: made.saturating_sub(delivered) };
     report.anomalies = rig.device.anomalies().total();
     report.anomaly_kinds = rig.device.anomalies().iter().map(|(kind, count)| (kind.to_string(), count)).collect();
-    report.faults = faults.counts().into_iter().collect();
+    let injected = Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), faults.count(fault)));
+    report.faults = injected.filter(|(_, count)| *count > 0).collect();
     Ok(report)
 }
 

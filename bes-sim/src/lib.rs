@@ -9,12 +9,14 @@
 //! | [`capture`] | captures of 802.11 frames |
 //! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
 //! | [`report`] | what they print |
+//! | [`hostile`] | a chip that answers arbitrarily |
 
 pub mod bench;
 pub mod capture;
 pub mod chips;
 pub mod demo;
 pub mod frame;
+pub mod hostile;
 pub mod images;
 pub mod replay;
 pub mod report;

@@ -461,7 +461,18 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         }
     }
 
-    /// The driver needs recovery: boots anew and reconnects nothing.
+    /// Forgets connection, interface and what was asked, as a stack does when its device is gone.
+    pub fn forget(&mut self) {
+        let seed = u64::from(self.token) + 1;
+        self.stack.station = Station::new(self.address, seed);
+        self.stack.stopped = [false; 4];
+        self.stack.events.clear();
+        self.asked.clear();
+        self.interface = None;
+        self.upload = None;
+    }
+
+    /// The driver needs recovery: see [`DeviceState::NeedsRecovery`].
     pub fn needs_recovery(&self) -> bool {
         matches!(self.device.state(), DeviceState::NeedsRecovery(_))
     }

@@ -216,6 +216,8 @@ where
             let outcome = self.bottom_half.run(&mut session);
             session.deliver_events();
             self.collect_anomalies(now);
+            // An answer or an indication may have been what the life cycle waits for.
+            moved |= core::mem::take(&mut self.core.stirred);
             let verdict = outcome.err().or(self.core.control.world.verdict);
             if let Some(reason) = verdict {
                 self.fail(reason, stack);

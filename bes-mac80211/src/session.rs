@@ -63,6 +63,8 @@ pub(crate) struct Core<F> {
     own: TxQueues<F, 16>,
     parts: Option<[RxPart<RxStatus>; MAX_BATCH]>,
     part_count: usize,
+    /// A command was answered or an indication came since the life cycle looked.
+    pub(crate) stirred: bool,
 }
 
 impl<F: TxFrame> Core<F> {
@@ -82,6 +84,7 @@ impl<F: TxFrame> Core<F> {
             own: TxQueues::new(),
             parts: None,
             part_count: 0,
+            stirred: false,
         }
     }
 
@@ -587,6 +590,7 @@ where
     }
 
     fn command_done(&mut self, result: Result<&[u8], CommandError>, now: Instant) {
+        self.core.stirred = true;
         if let Some(upload) = self.core.upload.take() {
             let answer = crate::procedure::Answer::new(result);
             let accepted = matches!(answer, crate::procedure::Answer::Success(_));
@@ -738,6 +742,7 @@ where
     }
 
     fn indication(&mut self, message: &[u8], now: Instant) -> Result<(), Anomaly> {
+        self.core.stirred = true;
         let outcome = indication::handle(&mut self.core.control, message, now);
         self.apply_effects(now);
         outcome

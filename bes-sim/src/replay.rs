@@ -136,7 +136,6 @@ impl Player {
         }
         let mut setup = Setup::new(air);
         setup.device.address = station;
-        setup.lmac.receive_filters = false;
         setup.lmac.negotiate_block_ack = false;
         let mut rig = Rig::new(setup);
         rig.stack.kept = Some(Vec::new());
@@ -191,8 +190,10 @@ impl Player {
         let Some(interface) = self.rig.interface else { return Ok(()) };
         let channel = self.bss.channel.number();
         let now = self.rig.now();
+        // A chip without filters hears no beacon to join by.
+        self.rig.lmac(|lmac| lmac.config_mut().receive_filters = true);
         self.rig.air(|air| {
-            for n in 1..=20 {
+            for n in 1..=50 {
                 let at = now.after(Duration::from_millis(20 * n));
                 air.inject(Injection::new(self.beacon.clone(), channel, at));
             }
@@ -218,7 +219,8 @@ impl Player {
             ),
             Duration::from_secs(10),
         )?;
-        self.rig.run_for(Duration::from_millis(500));
+        self.rig.run_for(Duration::from_millis(1000));
+        self.rig.lmac(|lmac| lmac.config_mut().receive_filters = false);
         self.drain();
         Ok(())
     }

@@ -143,7 +143,7 @@ impl Stack for SimStack {
 
     fn tx_status(&mut self, frame: SimFrame, status: TxStatus) {
         use bes_hal::frame::TxFrame;
-        if status.acked {
+        if status.is_acked() {
             self.counters.tx_acked += 1;
             self.counters.tx_acked_bytes += frame.bytes().len() as u64;
         } else {
@@ -152,7 +152,7 @@ impl Stack for SimStack {
         if !self.marks.is_empty() {
             if let Some(at) = self.marks.iter().position(|(marked, _)| marked == frame.bytes()) {
                 if let Some((_, mark)) = self.marks.remove(at) {
-                    self.station.handle_sent(mark, status.acked, self.now);
+                    self.station.handle_sent(mark, status.is_acked(), self.now);
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::scene::{home, Scene, OPEN, PASSPHRASE, SECURE};
 use crate::transfer::{start_download, FLOW, MSDU};
 use anyhow::{Context, Result};
 use bes_hal::Duration;
-use bes_wsm::wire::describe;
+use bes_wsm::wire::{describe, Direction};
 use mock_hal::air::traffic::Pace;
 use mock_hal::air::Width;
 use mock_hal::trace::{Event, Record};
@@ -94,9 +94,8 @@ pub fn run(options: &Options) -> Result<bool> {
             if !options.json {
                 writeln!(out, "{record}")?;
                 for (down, message) in found {
-                    let arrow = if down { "->" } else { "<-" };
-                    let direction = if down { bes_wsm::wire::Direction::Down } else { bes_wsm::wire::Direction::Up };
-                    writeln!(out, "{:>16} {}", arrow, describe(&message, direction))?;
+                    let direction = if down { Direction::ToChip } else { Direction::FromChip };
+                    writeln!(out, "{:>16} {}", "", describe(&message, direction))?;
                 }
             }
         }

@@ -113,16 +113,16 @@ pub fn association_request(bss: &Bss, own: MacAddress) -> Vec<u8> {
 /// Rates that every member of a network without other knowledge can do: 1, 2 and 5.5 Mbit/s, or 6 Mbit/s.
 pub const fn basic_rates(band: Band) -> RateMask {
     match band {
-        Band::Ghz2_4 => RateMask(0x07),
-        Band::Ghz5 => RateMask(0x40),
+        Band::TwoPointFourGhz => RateMask(0x07),
+        Band::FiveGhz => RateMask(0x40),
     }
 }
 
 /// Every legacy rate of a band.
 pub const fn legacy_rates(band: Band) -> RateMask {
     match band {
-        Band::Ghz2_4 => RateMask::LEGACY_2G4,
-        Band::Ghz5 => RateMask::LEGACY_5G,
+        Band::TwoPointFourGhz => RateMask::LEGACY_2G4,
+        Band::FiveGhz => RateMask::LEGACY_5G,
     }
 }
 

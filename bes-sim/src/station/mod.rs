@@ -408,9 +408,9 @@ impl Station {
 /// Band of a channel number.
 pub const fn band(channel: u8) -> Band {
     if channel > 14 {
-        Band::Ghz5
+        Band::FiveGhz
     } else {
-        Band::Ghz2_4
+        Band::TwoPointFourGhz
     }
 }
 

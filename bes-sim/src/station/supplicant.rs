@@ -170,10 +170,11 @@ fn unwrap_group_key(ptk: &[u8; 48], wrapped: &[u8], encrypted: bool) -> Option<(
     } else {
         plain.copy_from_slice(wrapped);
     }
-    crate::station::dot11::elements(&plain).find_map(|(id, body)| match (id, body) {
+    let found = crate::station::dot11::elements(&plain).find_map(|(id, body)| match (id, body) {
         (221, [0x00, 0x0F, 0xAC, 1, id, _, key @ ..]) => Some((key.try_into().ok()?, id & 3)),
         _ => None,
-    })
+    });
+    found
 }
 
 #[cfg(test)]

@@ -151,10 +151,12 @@ pub fn tid(frame: &[u8]) -> Option<Tid> {
 }
 
 /// Whether it is a block-ack action frame. The chip negotiates block ack itself (file 30, section 6.1). `iv` is the
-/// room for a cipher header behind the frame's own.
+/// room for a cipher header behind the frame's own. What a protected frame without such room holds is encrypted
+/// already, and its category cannot be seen.
 pub fn is_block_ack_action(frame: &[u8], iv: usize) -> bool {
     let control = FrameControl::of(frame);
     control.kind() == FrameControl::ACTION
+        && (iv > 0 || !control.is_protected())
         && frame.get(control.header_len().saturating_add(iv)) == Some(&CATEGORY_BLOCK_ACK)
 }
 

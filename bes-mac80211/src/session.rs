@@ -462,6 +462,7 @@ where
             let info = TxInfo::new(AccessCategory::Voice, home.band());
             let Acquisition::Ready(policy) = self.core.policies.acquire(info.rates, info.band)
             else {
+                self.core.stirred |= !self.core.upload_wanted && self.core.upload.is_none();
                 self.core.upload_wanted = true;
                 continue;
             };
@@ -618,6 +619,7 @@ where
                 let vif = self.core.control.world.vif_mut(fifo.interface);
                 if let Some(vif) = vif.filter(|vif| vif.wep_key != Some(key.index)) {
                     // The chip has one default key; the frame waits until it is this one.
+                    self.core.stirred |= vif.work.wep_key != Some(key.index);
                     vif.work.wep_key = Some(key.index);
                     ready = ready.without(fifo);
                     continue;
@@ -626,6 +628,8 @@ where
             let policy = match self.core.policies.acquire(info.rates, info.band) {
                 Acquisition::Ready(policy) => policy,
                 Acquisition::NeedsUpload => {
+                    // The command is to follow at once, not with the next message of the chip.
+                    self.core.stirred |= !self.core.upload_wanted && self.core.upload.is_none();
                     self.core.upload_wanted = true;
                     ready = ready.without(fifo);
                     continue;

@@ -124,20 +124,11 @@ pub fn perform(options: &Options) -> Result<Demo> {
         }
     }
 
-    demo.rx = download(&mut rig, open, MSDU, Duration::from_secs(2));
-    story.tell(&rig, "saturated download for 2 s");
-    demo.tx = upload(&mut rig, MSDU, Duration::from_secs(2));
-    story.tell(&rig, "saturated upload for 2 s");
-
-    demo.credits = Credits { leaked: rig.device.bottom_half().leaked_credits(), ..demo.credits };
-    demo.anomalies = rig.device.anomalies().total();
-    demo.violations = rig.violation_count();
-
     let capture = Capture::parse(CAPTURE)?;
     let replayed = replay::replay(&capture)?;
     demo.replay = replayed.report;
-    demo.anomalies += replayed.anomalies;
-    demo.violations += replayed.violations;
+    demo.anomalies = replayed.anomalies;
+    demo.violations = replayed.violations;
     story.tell(
         &rig,
         &format!(
@@ -145,6 +136,15 @@ pub fn perform(options: &Options) -> Result<Demo> {
             demo.replay.frames_up, demo.replay.frames_down, demo.replay.mismatched
         ),
     );
+    demo.rx = download(&mut rig, open, MSDU, Duration::from_secs(2));
+    story.tell(&rig, "saturated download for 2 s");
+    demo.tx = upload(&mut rig, MSDU, Duration::from_secs(2));
+    story.tell(&rig, "saturated upload for 2 s");
+
+    demo.credits = Credits { leaked: rig.device.bottom_half().leaked_credits(), ..demo.credits };
+    demo.anomalies += rig.device.anomalies().total();
+    demo.violations += rig.violation_count();
+
     Ok(demo)
 }
 

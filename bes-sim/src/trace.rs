@@ -41,7 +41,7 @@ pub struct Report {
 }
 
 /// Messages of a Wi-Fi transfer, as the trace shows them: split by the headers, without trusting them.
-fn messages(record: &Record) -> Vec<(bool, Vec<u8>)> {
+pub(crate) fn messages(record: &Record) -> Vec<(bool, Vec<u8>)> {
     let Event::Data { argument, bytes, .. } = &record.event else { return Vec::new() };
     let down = argument >> 31 != 0;
     let address = argument >> 9 & 0xFFFF;

@@ -38,7 +38,10 @@ pub enum Direction {
 fn parse_msdu(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(bytes @ 100..=1560) => Ok(bytes),
-        _ => Err("give 100 to 1560 bytes: a frame has to hold its stamp and to fit a slot of 1632".into()),
+        _ => Err(
+            "give 100 to 1560 bytes: a frame has to hold its stamp and to fit a slot of 1632"
+                .into(),
+        ),
     }
 }
 
@@ -75,11 +78,15 @@ pub fn connected(seed: u64) -> Result<(Rig, ApId)> {
 pub fn measure(options: &Options) -> Result<Report> {
     let (mut rig, open) = connected(1)?;
     let time = Duration::from_millis(options.time);
-    let rx = (options.only != Some(Direction::Up)).then(|| download(&mut rig, open, options.msdu, time));
+    let rx =
+        (options.only != Some(Direction::Up)).then(|| download(&mut rig, open, options.msdu, time));
     let tx = (options.only != Some(Direction::Down)).then(|| upload(&mut rig, options.msdu, time));
     Ok(Report {
         msdu: options.msdu,
-        raw_bytes_per_s: rig.handle.with(|world| world.config().timing.raw_bytes_per_second()).unwrap_or(0.0),
+        raw_bytes_per_s: rig
+            .handle
+            .with(|world| world.config().timing.raw_bytes_per_second())
+            .unwrap_or(0.0),
         rx,
         tx,
         leaked: rig.device.bottom_half().leaked_credits(),
@@ -94,7 +101,11 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("bus: {:.1} MB/s raw; MSDUs of {} bytes; the air does not limit", report.raw_bytes_per_s / 1e6, report.msdu);
+        println!(
+            "bus: {:.1} MB/s raw; MSDUs of {} bytes; the air does not limit",
+            report.raw_bytes_per_s / 1e6,
+            report.msdu
+        );
         print_transfers(report.rx.as_ref(), report.tx.as_ref());
     }
     Ok(report.leaked == 0 && report.violations == 0)
@@ -104,7 +115,14 @@ pub fn run(options: &Options) -> Result<bool> {
 pub fn print_transfers(rx: Option<&Transfer>, tx: Option<&Transfer>) {
     println!(
         "{:<10} {:>9} {:>9} {:>8} {:>13} {:>15} {:>14} {:>17}",
-        "", "frames", "MiB/s", "of bus", "frames/burst", "commands/frame", "wake-ups/1000", "dispatches/1000"
+        "",
+        "frames",
+        "MiB/s",
+        "of bus",
+        "frames/burst",
+        "commands/frame",
+        "wake-ups/1000",
+        "dispatches/1000"
     );
     for (name, transfer) in [("download", rx), ("upload", tx)] {
         if let Some(transfer) = transfer {

@@ -75,7 +75,10 @@ impl Capture {
             _ => bail!("it is neither a pcap nor a pcapng file; record one with `tcpdump -i MONITOR -w FILE`"),
         };
         let start = records.first().map_or(Duration::ZERO, |record| record.at);
-        let mut capture = Self { frames: Vec::with_capacity(records.len()), skipped: 0 };
+        let mut capture = Self {
+            frames: Vec::with_capacity(records.len()),
+            skipped: 0,
+        };
         for record in records {
             let (frame, channel) = match record.link {
                 DataLink::IEEE802_11 => (Some(record.bytes.as_slice()), None),
@@ -90,9 +93,15 @@ impl Capture {
             };
             match frame {
                 // The shortest frame is an acknowledgement; management and data frames have a whole header.
-                Some(frame) if frame.len() >= 10 && (frame[0] & 0x0C == 0x04 || frame.len() >= 24) => {
+                Some(frame)
+                    if frame.len() >= 10 && (frame[0] & 0x0C == 0x04 || frame.len() >= 24) =>
+                {
                     let at = record.at.saturating_sub(start);
-                    capture.frames.push(Captured { at, frame: frame.to_vec(), channel });
+                    capture.frames.push(Captured {
+                        at,
+                        frame: frame.to_vec(),
+                        channel,
+                    });
                 }
                 _ => capture.skipped += 1,
             }
@@ -110,14 +119,18 @@ impl Capture {
             let to_ap = captured.frame[1] & 3 == 1;
             let asks = matches!(control, 0x00 | 0x20);
             if control & 0x0C == 0x08 && to_ap || asks {
-                *counts.entry((captured.transmitter(), captured.receiver())).or_default() += 1;
+                *counts
+                    .entry((captured.transmitter(), captured.receiver()))
+                    .or_default() += 1;
             }
         }
         counts
             .into_iter()
             .max_by_key(|(pair, count)| (*count, *pair))
             .map(|(pair, _)| pair)
-            .context("there is no station in it: nobody associates or sends data to an access point")
+            .context(
+                "there is no station in it: nobody associates or sends data to an access point",
+            )
     }
 }
 
@@ -132,8 +145,13 @@ fn read_pcap(bytes: &[u8]) -> Result<Vec<Record>> {
     let link = reader.header().datalink;
     let mut records = Vec::new();
     while let Some(packet) = reader.next_packet() {
-        let packet = packet.with_context(|| format!("it is cut or damaged after {} frames", records.len()))?;
-        records.push(Record { at: packet.timestamp, link, bytes: packet.data.into_owned() });
+        let packet = packet
+            .with_context(|| format!("it is cut or damaged after {} frames", records.len()))?;
+        records.push(Record {
+            at: packet.timestamp,
+            link,
+            bytes: packet.data.into_owned(),
+        });
     }
     Ok(records)
 }
@@ -143,7 +161,8 @@ fn read_pcapng(bytes: &[u8]) -> Result<Vec<Record>> {
     let mut links = Vec::new();
     let mut records = Vec::new();
     while let Some(block) = reader.next_block() {
-        let block = block.with_context(|| format!("it is cut or damaged after {} frames", records.len()))?;
+        let block = block
+            .with_context(|| format!("it is cut or damaged after {} frames", records.len()))?;
         match block {
             Block::InterfaceDescription(interface) => links.push(interface.linktype),
             Block::EnhancedPacket(packet) => {
@@ -151,7 +170,11 @@ fn read_pcapng(bytes: &[u8]) -> Result<Vec<Record>> {
                     .ok()
                     .and_then(|id| links.get(id))
                     .context("a frame names an interface that is not described")?;
-                records.push(Record { at: packet.timestamp, link, bytes: packet.data.into_owned() });
+                records.push(Record {
+                    at: packet.timestamp,
+                    link,
+                    bytes: packet.data.into_owned(),
+                });
             }
             _ => {}
         }
@@ -196,7 +219,11 @@ fn strip_radiotap(bytes: &[u8]) -> Option<(&[u8], Option<u8>)> {
     if flags & 0x40 != 0 {
         return None;
     }
-    let frame = if flags & 0x10 != 0 { frame.get(..frame.len().checked_sub(4)?)? } else { frame };
+    let frame = if flags & 0x10 != 0 {
+        frame.get(..frame.len().checked_sub(4)?)?
+    } else {
+        frame
+    };
     Some((frame, channel))
 }
 
@@ -223,7 +250,11 @@ mod tests {
         let (station, access_point) = capture.station().unwrap();
         assert_eq!(station.to_string(), "02:00:00:00:01:00");
         assert_eq!(access_point.to_string(), "02:00:00:00:00:00");
-        assert_eq!(capture.frames[0].channel, Some(6));
+        assert_eq!(
+            capture.frames[0].channel,
+            Some(1),
+            "a probe request, sent while scanning"
+        );
     }
 
     #[test]
@@ -243,7 +274,11 @@ mod tests {
     #[test]
     fn damaged_radiotap_headers_are_skipped_and_nothing_panics() {
         let capture = Capture::parse(OPEN).unwrap();
-        let whole = [&[0, 0, 15, 0, 0x0E, 0, 0, 0, 0x10, 2, 0x85, 9, 0xA0, 0, 0][..], &capture.frames[0].frame].concat();
+        let whole = [
+            &[0, 0, 15, 0, 0x0E, 0, 0, 0, 0x10, 2, 0x85, 9, 0xA0, 0, 0][..],
+            &capture.frames[0].frame,
+        ]
+        .concat();
         for cut in 0..whole.len() {
             let _ = strip_radiotap(&whole[..cut]);
         }

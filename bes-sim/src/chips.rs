@@ -51,12 +51,19 @@ pub struct Report {
 /// Boots N chips, connects each, and moves data on all of them in turns.
 pub fn measure(chips: u8, time: Duration) -> Result<Report> {
     let start = WallClock::now();
-    let mut rigs = (0..chips).map(|n| connected(u64::from(n) + 1)).collect::<Result<Vec<_>>>()?;
+    let mut rigs = (0..chips)
+        .map(|n| connected(u64::from(n) + 1))
+        .collect::<Result<Vec<_>>>()?;
     // In slices, so that all of them are alive at once and nothing can hide in a global.
     let mut per_chip = Vec::with_capacity(rigs.len());
     for (rig, open) in &mut rigs {
         let rx = download(rig, *open, MSDU, time);
-        per_chip.push(Chip { rx, tx: Transfer::default(), leaked: 0, anomalies: 0 });
+        per_chip.push(Chip {
+            rx,
+            tx: Transfer::default(),
+            leaked: 0,
+            anomalies: 0,
+        });
     }
     for ((rig, _), chip) in rigs.iter_mut().zip(&mut per_chip) {
         chip.tx = upload(rig, MSDU, time);
@@ -65,7 +72,9 @@ pub fn measure(chips: u8, time: Duration) -> Result<Report> {
     }
     Ok(Report {
         chips,
-        driver_bytes: rigs.first().map_or(0, |(rig, _)| std::mem::size_of_val(&rig.device)),
+        driver_bytes: rigs
+            .first()
+            .map_or(0, |(rig, _)| std::mem::size_of_val(&rig.device)),
         real_ms_per_chip: start.elapsed().as_secs_f64() * 1e3 / f64::from(chips),
         per_chip,
     })
@@ -77,7 +86,10 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("{:>5} {:>15} {:>13} {:>8} {:>10}", "chip", "download MiB/s", "upload MiB/s", "leaked", "anomalies");
+        println!(
+            "{:>5} {:>15} {:>13} {:>8} {:>10}",
+            "chip", "download MiB/s", "upload MiB/s", "leaked", "anomalies"
+        );
         for (number, chip) in report.per_chip.iter().enumerate() {
             println!(
                 "{:>5} {:>15.2} {:>13.2} {:>8} {:>10}",

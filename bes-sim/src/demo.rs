@@ -47,7 +47,9 @@ impl Story {
 
 /// Does everything and reports it.
 pub fn perform(options: &Options) -> Result<Demo> {
-    let story = Story { quiet: options.json };
+    let story = Story {
+        quiet: options.json,
+    };
     let Scene { air, open, .. } = home(options.seed, true, Width::Ht20);
     let mut setup = Setup::new(air);
     setup.seed = options.seed;
@@ -57,13 +59,23 @@ pub fn perform(options: &Options) -> Result<Demo> {
     let mut rig = Rig::new(setup);
     let mut demo = Demo::default();
 
-    story.tell(&rig, "power on; the card answers, its ROM waits for firmware");
+    story.tell(
+        &rig,
+        "power on; the card answers, its ROM waits for firmware",
+    );
     let start = rig.now();
     let bar = ProgressBar::with_draw_target(
         None,
-        if options.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
+        if options.json {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        },
     );
-    bar.set_style(ProgressStyle::with_template("{msg:>12}  [{bar:40}] {bytes}/{total_bytes}")?.progress_chars("=> "));
+    bar.set_style(
+        ProgressStyle::with_template("{msg:>12}  [{bar:40}] {bytes}/{total_bytes}")?
+            .progress_chars("=> "),
+    );
     bar.set_message("download");
     rig.request_watching(Request::Boot, Duration::from_secs(30), |rig| {
         let (done, total) = rig.device.transport().boot_progress();
@@ -86,7 +98,13 @@ pub fn perform(options: &Options) -> Result<Demo> {
     );
     rig.start()?;
     demo.credits.capacity = rig.device.bottom_half().window().capacity();
-    story.tell(&rig, &format!("Wi-Fi is on and configured; the chip has {} input buffers", demo.credits.capacity));
+    story.tell(
+        &rig,
+        &format!(
+            "Wi-Fi is on and configured; the chip has {} input buffers",
+            demo.credits.capacity
+        ),
+    );
 
     let start = rig.now();
     let found = rig.scan(&[], &[])?;
@@ -102,12 +120,22 @@ pub fn perform(options: &Options) -> Result<Demo> {
             .collect(),
         virtual_ms: rig.now().since(start).as_secs_f64() * 1e3,
     };
-    story.tell(&rig, &format!("scan of both bands found {} networks", found.len()));
+    story.tell(
+        &rig,
+        &format!("scan of both bands found {} networks", found.len()),
+    );
     for network in &demo.scan.bss {
-        let name = if network.ssid.is_empty() { "(hidden)" } else { &network.ssid };
+        let name = if network.ssid.is_empty() {
+            "(hidden)"
+        } else {
+            &network.ssid
+        };
         story.tell(
             &rig,
-            &format!("  {} channel {:>3} {:>4} dBm  {name}", network.bssid, network.channel, network.signal_dbm),
+            &format!(
+                "  {} channel {:>3} {:>4} dBm  {name}",
+                network.bssid, network.channel, network.signal_dbm
+            ),
         );
     }
 
@@ -115,8 +143,15 @@ pub fn perform(options: &Options) -> Result<Demo> {
     for (ssid, security, passphrase) in [(SECURE, "wpa2", Some(PASSPHRASE)), (OPEN, "open", None)] {
         let took = rig.connect(ssid, passphrase)?;
         let virtual_ms = took.as_secs_f64() * 1e3;
-        story.tell(&rig, &format!("connected to {ssid} ({security}) after {virtual_ms:.1} ms"));
-        demo.join.networks.push(Joined { ssid: ssid.to_owned(), security, virtual_ms });
+        story.tell(
+            &rig,
+            &format!("connected to {ssid} ({security}) after {virtual_ms:.1} ms"),
+        );
+        demo.join.networks.push(Joined {
+            ssid: ssid.to_owned(),
+            security,
+            virtual_ms,
+        });
         demo.join.virtual_ms = demo.join.virtual_ms.max(virtual_ms);
         if passphrase.is_some() {
             rig.disconnect()?;
@@ -141,7 +176,10 @@ pub fn perform(options: &Options) -> Result<Demo> {
     demo.tx = upload(&mut rig, MSDU, Duration::from_secs(2));
     story.tell(&rig, "saturated upload for 2 s");
 
-    demo.credits = Credits { leaked: rig.device.bottom_half().leaked_credits(), ..demo.credits };
+    demo.credits = Credits {
+        leaked: rig.device.bottom_half().leaked_credits(),
+        ..demo.credits
+    };
     demo.anomalies += rig.device.anomalies().total();
     demo.violations += rig.violation_count();
 
@@ -155,7 +193,9 @@ pub fn run(options: &Options) -> Result<bool> {
         println!("{}", serde_json::to_string_pretty(&demo)?);
     } else {
         println!();
-        println!("What it cost (emulated bus: 4 bit, 50 MHz, 8 us per command; the air does not limit)");
+        println!(
+            "What it cost (emulated bus: 4 bit, 50 MHz, 8 us per command; the air does not limit)"
+        );
         print_transfers(Some(&demo.rx), Some(&demo.tx));
         println!();
         println!(

@@ -24,7 +24,11 @@ impl SimFrame {
             memory.resize(tail + TAILROOM, 0);
         }
         memory[HEADROOM..tail].copy_from_slice(content);
-        Self { memory, head: HEADROOM, tail }
+        Self {
+            memory,
+            head: HEADROOM,
+            tail,
+        }
     }
 
     /// The memory, to be used again.
@@ -75,7 +79,10 @@ mod tests {
         frame.push(24).expect("room in front");
         frame.put(12).expect("room behind");
         assert_eq!(frame.bytes()[..24], [0; 24]);
-        assert_eq!(frame.bytes()[24..], [1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            frame.bytes()[24..],
+            [1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]

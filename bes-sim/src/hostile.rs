@@ -26,11 +26,16 @@ impl Script {
     pub fn new(bytes: &[u8]) -> Self {
         // Taken from the end, so that taking is cheap.
         let bytes = bytes.iter().rev().copied().collect();
-        Self { bytes: Arc::new(Mutex::new(bytes)) }
+        Self {
+            bytes: Arc::new(Mutex::new(bytes)),
+        }
     }
 
     fn take(&self) -> Option<u8> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 
     fn number(&self) -> usize {
@@ -39,7 +44,10 @@ impl Script {
 
     /// Honest from now on.
     pub fn end(&self) {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -81,13 +89,17 @@ impl<S> Hostile<S> {
             1 => {
                 let at = self.script.number() % bytes.len();
                 for byte in bytes[at..].iter_mut().take(64) {
-                    let Some(new) = self.script.take() else { return };
+                    let Some(new) = self.script.take() else {
+                        return;
+                    };
                     *byte = new;
                 }
             }
             2 => {
                 for byte in bytes.iter_mut() {
-                    let Some(new) = self.script.take() else { return };
+                    let Some(new) = self.script.take() else {
+                        return;
+                    };
                     *byte = new;
                 }
             }
@@ -194,12 +206,18 @@ impl<S: SdioFunction> SdioFunction for Hostile<S> {
 /// Boots, scans, joins and moves data through a chip that lies as `script` says, and asserts what must hold whatever it
 /// says. Panics if it does not hold.
 pub fn act(script: &[u8]) {
-    let mut air = Air::new(AirConfig { seed: 1, unlimited: true, ..AirConfig::default() });
+    let mut air = Air::new(AirConfig {
+        seed: 1,
+        unlimited: true,
+        ..AirConfig::default()
+    });
     let ap = air.add_access_point(ApConfig::open(OPEN, Channel::ht20(6)));
     let mut setup = Setup::new(air);
     // Small images: the download is a small part of what can go wrong.
     setup.images = Images::default();
-    setup.images.set(FirmwareFile::Calibration, Some(image(2_000)));
+    setup
+        .images
+        .set(FirmwareFile::Calibration, Some(image(2_000)));
     setup.images.set(FirmwareFile::Main, Some(image(9_000)));
     // What the liar makes of the messages is not the driver's fault.
     setup.card.chip.check_padding = false;
@@ -209,20 +227,33 @@ pub fn act(script: &[u8]) {
     // Each step may fail; that is an answer. Hanging and panicking are not.
     if rig.bring_up().is_ok() && rig.scan(&[6], &[]).is_ok() && rig.connect(OPEN, None).is_ok() {
         start_download(&mut rig, ap, MSDU, Pace::Saturated);
-        rig.upload = Some(crate::rig::Upload { msdu: MSDU, interval: None, next: rig.now(), made: 0 });
+        rig.upload = Some(crate::rig::Upload {
+            msdu: MSDU,
+            interval: None,
+            next: rig.now(),
+            made: 0,
+        });
         rig.run_for(Duration::from_millis(30));
         rig.upload = None;
         rig.air(|air| air.access_point_mut(ap).stop_flow(crate::transfer::FLOW));
         rig.run_for(Duration::from_millis(30));
         let _ = rig.disconnect();
     }
-    assert_eq!(rig.device.bottom_half().leaked_credits(), 0, "credits leaked");
+    assert_eq!(
+        rig.device.bottom_half().leaked_credits(),
+        0,
+        "credits leaked"
+    );
 
     // The end, in whatever state this is.
     script.end();
     rig.device.shutdown(&mut rig.stack);
     let counters = rig.stack.counters;
-    assert_eq!(counters.tx_given, counters.tx_acked + counters.tx_failed, "frames were not given back");
+    assert_eq!(
+        counters.tx_given,
+        counters.tx_acked + counters.tx_failed,
+        "frames were not given back"
+    );
 
     // And the next good traffic works.
     rig.forget();
@@ -247,7 +278,9 @@ mod tests {
             let len = rng.usize(10..20_000);
             // From honest with rare lies to lies only.
             let share = rng.u8(1..=100);
-            let script: Vec<u8> = (0..len).map(|_| if rng.u8(..100) < share { rng.u8(..) } else { 0 }).collect();
+            let script: Vec<u8> = (0..len)
+                .map(|_| if rng.u8(..100) < share { rng.u8(..) } else { 0 })
+                .collect();
             act(&script);
         }
     }

@@ -45,7 +45,9 @@ impl Images {
             match std::fs::read(&path) {
                 Ok(bytes) => images.set(file, Some(bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot read {}", path.display()))
+                }
             }
         }
         for needed in [FirmwareFile::Calibration, FirmwareFile::Main] {
@@ -81,7 +83,7 @@ pub fn image(size: usize) -> Vec<u8> {
         image.extend(word.to_le_bytes());
     }
     while image.len() < size - 4 {
-        image.push((image.len() * 31 >> 3) as u8);
+        image.push(((image.len() * 31) >> 3) as u8);
     }
     image.extend(LOAD_ADDRESS.to_le_bytes());
     image

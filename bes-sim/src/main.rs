@@ -34,7 +34,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let command = arguments.command.unwrap_or_else(|| Command::Demo(demo::Options::default()));
+    let command = arguments
+        .command
+        .unwrap_or_else(|| Command::Demo(demo::Options::default()));
     match run(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

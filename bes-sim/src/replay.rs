@@ -16,7 +16,9 @@ use anyhow::{ensure, Context, Result};
 use bes_hal::doorbell::Reasons;
 use bes_hal::Duration;
 use bes_mac80211::request::{AssociationParameters, BssDescription, JoinParameters, Request, Ssid};
-use bes_mac80211::types::{AccessCategory, Channel, ChannelType, MacAddress, RateIndex, RateSeries, Tid, TxInfo};
+use bes_mac80211::types::{
+    AccessCategory, Channel, ChannelType, MacAddress, RateIndex, RateSeries, Tid, TxInfo,
+};
 use bes_wsm::wire::RateMask;
 use mock_hal::air::replay::Injection;
 use mock_hal::air::{Air, AirConfig};
@@ -112,14 +114,19 @@ pub fn replay(capture: &Capture) -> Result<Replayed> {
 impl Player {
     fn new(capture: &Capture, station: MacAddress, access_point: MacAddress) -> Result<Self> {
         let channel = capture.frames.iter().find_map(|captured| captured.channel);
-        let beacon = capture
-            .frames
-            .iter()
-            .find(|captured| matches!(captured.frame[0], 0x80 | 0x50) && captured.transmitter() == access_point);
-        let known = beacon.and_then(|captured| dot11::parse_bss(&captured.frame, channel.unwrap_or(6), None));
-        let number = known.as_ref().map(|bss| bss.channel).or(channel).unwrap_or(6);
-        let channel = Channel::new(number.into())
-            .with_context(|| format!("the capture is on channel {number}, which the chip does not have"))?;
+        let beacon = capture.frames.iter().find(|captured| {
+            matches!(captured.frame[0], 0x80 | 0x50) && captured.transmitter() == access_point
+        });
+        let known = beacon
+            .and_then(|captured| dot11::parse_bss(&captured.frame, channel.unwrap_or(6), None));
+        let number = known
+            .as_ref()
+            .map(|bss| bss.channel)
+            .or(channel)
+            .unwrap_or(6);
+        let channel = Channel::new(number.into()).with_context(|| {
+            format!("the capture is on channel {number}, which the chip does not have")
+        })?;
         let ssid = known.as_ref().map_or(&b"replay"[..], |bss| &bss.ssid);
         let bss = BssDescription {
             bssid: access_point,
@@ -128,7 +135,11 @@ impl Player {
             beacon_interval: known.as_ref().map_or(100, |bss| bss.beacon_interval),
             dtim_period: known.as_ref().and_then(|bss| bss.dtim_period).unwrap_or(1),
         };
-        let mut air = Air::new(AirConfig { seed: 1, unlimited: true, ..AirConfig::default() });
+        let mut air = Air::new(AirConfig {
+            seed: 1,
+            unlimited: true,
+            ..AirConfig::default()
+        });
         for captured in &capture.frames {
             if !captured.is_control() && captured.transmitter() == station {
                 air.record(captured.receiver().0);
@@ -177,28 +188,38 @@ impl Player {
     }
 
     fn is_joined(&self) -> bool {
-        let vif = self.rig.interface.and_then(|interface| self.rig.device.interface(interface));
+        let vif = self
+            .rig
+            .interface
+            .and_then(|interface| self.rig.device.interface(interface));
         vif.is_some_and(|vif| vif.connection.is_joined())
     }
 
     /// Joins the network of the capture with a beacon made for it, as far as it is not joined.
     fn rejoin(&mut self) -> Result<()> {
-        self.rig.run_until(Duration::from_secs(1), |rig| rig.is_quiet());
+        self.rig
+            .run_until(Duration::from_secs(1), |rig| rig.is_quiet());
         if self.is_joined() {
             return Ok(());
         }
-        let Some(interface) = self.rig.interface else { return Ok(()) };
+        let Some(interface) = self.rig.interface else {
+            return Ok(());
+        };
         let channel = self.bss.channel.number();
         let now = self.rig.now();
         // A chip without filters hears no beacon to join by.
-        self.rig.lmac(|lmac| lmac.config_mut().receive_filters = true);
+        self.rig
+            .lmac(|lmac| lmac.config_mut().receive_filters = true);
         self.rig.air(|air| {
             for n in 1..=50 {
                 let at = now.after(Duration::from_millis(20 * n));
                 air.inject(Injection::new(self.beacon.clone(), channel, at));
             }
         });
-        self.rig.request(Request::Join(interface, JoinParameters { bss: self.bss }), Duration::from_secs(10))?;
+        self.rig.request(
+            Request::Join(interface, JoinParameters { bss: self.bss }),
+            Duration::from_secs(10),
+        )?;
         let legacy = band(channel);
         self.rig.request(
             Request::Associated(
@@ -220,7 +241,8 @@ impl Player {
             Duration::from_secs(10),
         )?;
         self.rig.run_for(Duration::from_millis(1000));
-        self.rig.lmac(|lmac| lmac.config_mut().receive_filters = false);
+        self.rig
+            .lmac(|lmac| lmac.config_mut().receive_filters = false);
         self.drain();
         Ok(())
     }
@@ -235,7 +257,11 @@ impl Player {
         if group.is_empty() {
             return Ok(());
         }
-        ensure!(!self.rig.needs_recovery(), "the driver gave up: {:?}", self.rig.device.state());
+        ensure!(
+            !self.rig.needs_recovery(),
+            "the driver gave up: {:?}",
+            self.rig.device.state()
+        );
         let (came, sent) = match direction {
             Direction::Up => (self.up(group), &mut self.result.report.frames_up),
             Direction::Down => (self.down(group), &mut self.result.report.frames_down),
@@ -247,10 +273,17 @@ impl Player {
 
     fn up(&mut self, group: &[&[u8]]) -> VecDeque<Vec<u8>> {
         let (now, channel) = (self.rig.now(), self.bss.channel.number());
-        self.rig.air(|air| group.iter().for_each(|frame| air.inject(Injection::new(frame.to_vec(), channel, now))));
+        self.rig.air(|air| {
+            group
+                .iter()
+                .for_each(|frame| air.inject(Injection::new(frame.to_vec(), channel, now)))
+        });
         let wanted = group.len();
         self.rig.run_until(Duration::from_millis(200), |rig| {
-            rig.stack.kept.as_ref().is_some_and(|kept| kept.len() >= wanted)
+            rig.stack
+                .kept
+                .as_ref()
+                .is_some_and(|kept| kept.len() >= wanted)
         });
         let kept = self.rig.stack.kept.replace(Vec::new()).unwrap_or_default();
         kept.into_iter().map(|kept| kept.frame).collect()
@@ -261,7 +294,9 @@ impl Player {
         for content in group {
             let data = content[0] & 0x0C == 0x08;
             let category = match (data, content[0] & 0x80 != 0, content.get(24)) {
-                (true, true, Some(control)) => AccessCategory::of_tid(Tid::from_qos_control(*control)),
+                (true, true, Some(control)) => {
+                    AccessCategory::of_tid(Tid::from_qos_control(*control))
+                }
                 (true, ..) => AccessCategory::BestEffort,
                 (false, ..) => AccessCategory::Voice,
             };
@@ -304,14 +339,25 @@ impl Player {
 
     fn mismatch(&mut self, direction: Direction, frame: &[u8], what: &str) {
         self.result.report.mismatched += 1;
-        let what = if direction == Direction::Down && frame.len() > LONGEST_DOWN { "fits no slot of the chip" } else { what };
+        let what = if direction == Direction::Down && frame.len() > LONGEST_DOWN {
+            "fits no slot of the chip"
+        } else {
+            what
+        };
         self.describe(direction, frame, what);
     }
 
     fn describe(&mut self, direction: Direction, frame: &[u8], what: &str) {
         if self.result.differences.len() < DESCRIBED {
-            let start: String = frame.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
-            self.result.differences.push(format!("{direction:?}, {} bytes, {start}..: {what}", frame.len()));
+            let start: String = frame
+                .iter()
+                .take(32)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            self.result.differences.push(format!(
+                "{direction:?}, {} bytes, {start}..: {what}",
+                frame.len()
+            ));
         }
     }
 }
@@ -329,7 +375,7 @@ fn made_up_beacon(bss: &BssDescription) -> Vec<u8> {
     beacon.extend([0, ssid.len() as u8]);
     beacon.extend(ssid);
     beacon.extend([1, 8, 0x8C, 0x12, 0x98, 0x24, 0xB0, 0x48, 0x60, 0x6C]);
-    beacon.extend([3, 1, bss.channel.number() as u8]);
+    beacon.extend([3, 1, bss.channel.number()]);
     beacon.extend([5, 4, 0, bss.dtim_period.max(1), 0, 0]);
     beacon
 }
@@ -354,7 +400,10 @@ pub fn run(options: &Options) -> Result<bool> {
         for difference in &replayed.differences {
             println!("  {difference}");
         }
-        println!("anomalies {}, violations of the specification {}", replayed.anomalies, replayed.violations);
+        println!(
+            "anomalies {}, violations of the specification {}",
+            replayed.anomalies, replayed.violations
+        );
     }
     Ok(replayed.report.mismatched == 0)
 }

@@ -11,15 +11,18 @@ use bes_hal::doorbell::{Doorbell, Reasons};
 use bes_hal::sdio::SdioFunction;
 use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant};
+use bes_mac80211::config::DeviceConfig;
 use bes_mac80211::device::{Device, DeviceState};
 use bes_mac80211::error::RequestError;
 use bes_mac80211::event::Event;
 use bes_mac80211::key::KeyParameters;
-use bes_mac80211::request::{InterfaceKind, Request, Response, ScanChannel, ScanRequest, Ssid, Token};
-use bes_mac80211::types::{
-    AccessCategory, Channel, Cipher, Dbm, HardwareKey, MacAddress, RateIndex, RateSeries, TxInfo, TxRate,
+use bes_mac80211::request::{
+    InterfaceKind, Request, Response, ScanChannel, ScanRequest, Ssid, Token,
 };
-use bes_mac80211::config::DeviceConfig;
+use bes_mac80211::types::{
+    AccessCategory, Channel, Cipher, Dbm, HardwareKey, MacAddress, RateIndex, RateSeries, TxInfo,
+    TxRate,
+};
 use bes_sdio_bus::{Config as BusConfig, SdioTransport};
 use bes_wsm::wire::InterfaceId;
 use mock_hal::air::Air;
@@ -144,7 +147,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// Looks at the firmware of the chip, and at the air through it.
     pub fn lmac<R>(&self, look: impl FnOnce(&mut Lmac) -> R) -> R {
-        self.handle.with_firmware(look).expect("the chip runs the emulated firmware")
+        self.handle
+            .with_firmware(look)
+            .expect("the chip runs the emulated firmware")
     }
 
     /// Looks at the air.
@@ -174,7 +179,11 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             }
             if standstill.0 == now {
                 standstill.1 += 1;
-                assert!(standstill.1 < ROUNDS_PER_INSTANT, "the driver stands still at {now}: {:?}", self.device.state());
+                assert!(
+                    standstill.1 < ROUNDS_PER_INSTANT,
+                    "the driver stands still at {now}: {:?}",
+                    self.device.state()
+                );
             } else {
                 standstill = (now, 0);
             }
@@ -217,7 +226,11 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         self.token += 1;
         let token = Token(self.token);
         let name = format!("{request:?}");
-        let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_owned();
+        let name = name
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let now = self.now();
         self.device
             .request(token, request, now)
@@ -238,7 +251,10 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         match answer {
             Some(Ok(response)) => Ok(response),
             Some(Err(error)) => bail!("{name} failed: {error}"),
-            None => bail!("{name} was not answered within {limit:?} (state {:?})", self.device.state()),
+            None => bail!(
+                "{name} was not answered within {limit:?} (state {:?})",
+                self.device.state()
+            ),
         }
     }
 
@@ -259,7 +275,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             return;
         }
         self.stack.events.retain(|event| {
-            let Event::Completed { token, .. } = event else { return true };
+            let Event::Completed { token, .. } = event else {
+                return true;
+            };
             match asked.iter().position(|asked| asked == token) {
                 Some(at) => {
                     asked.swap_remove(at);
@@ -288,10 +306,15 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     pub fn start(&mut self) -> Result<()> {
         self.request(Request::Start, Duration::from_secs(15))?;
         let added = self.request(
-            Request::AddInterface { kind: InterfaceKind::Station, address: self.address },
+            Request::AddInterface {
+                kind: InterfaceKind::Station,
+                address: self.address,
+            },
             Duration::from_secs(10),
         )?;
-        let Response::Interface(interface) = added else { bail!("no interface: {added:?}") };
+        let Response::Interface(interface) = added else {
+            bail!("no interface: {added:?}")
+        };
         self.interface = Some(interface);
         Ok(())
     }
@@ -302,42 +325,83 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         self.start_scan(channels, ssids)?;
         let mut aborted = None;
         self.run_until(limit, |rig| {
-            let at = rig.stack.events.iter().position(|event| matches!(event, Event::ScanCompleted { .. }));
-            if let Some(Event::ScanCompleted { aborted: how, .. }) = at.and_then(|at| rig.stack.events.remove(at)) {
+            let at = rig
+                .stack
+                .events
+                .iter()
+                .position(|event| matches!(event, Event::ScanCompleted { .. }));
+            if let Some(Event::ScanCompleted { aborted: how, .. }) =
+                at.and_then(|at| rig.stack.events.remove(at))
+            {
                 aborted = Some(how);
             }
             aborted.is_some()
         });
-        ensure!(aborted.is_some(), "the scan did not end (state {:?})", self.device.state());
+        ensure!(
+            aborted.is_some(),
+            "the scan did not end (state {:?})",
+            self.device.state()
+        );
         Ok(self.stack.station.heard.clone())
     }
 
     /// Starts a scan and runs until the driver has accepted it.
     pub fn start_scan(&mut self, channels: &[u8], ssids: &[&str]) -> Result<()> {
-        let Some(interface) = self.interface else { bail!("there is no interface to scan with") };
-        let usual: Vec<u8> = (1..=13).chain([36, 40, 44, 48, 149, 153, 157, 161, 165]).collect();
-        let channels: Vec<_> = if channels.is_empty() { &usual } else { channels }
-            .iter()
-            .filter_map(|number| Channel::new((*number).into()))
-            .map(|channel| ScanChannel { channel, passive: false, max_power: Dbm(20) })
+        let Some(interface) = self.interface else {
+            bail!("there is no interface to scan with")
+        };
+        let usual: Vec<u8> = (1..=13)
+            .chain([36, 40, 44, 48, 149, 153, 157, 161, 165])
             .collect();
-        let ssids: Vec<_> = ssids.iter().filter_map(|ssid| Ssid::new(ssid.as_bytes())).collect();
-        let request = ScanRequest { channels: &channels, ssids: &ssids, elements: &[], no_cck: false };
+        let channels: Vec<_> = if channels.is_empty() {
+            &usual
+        } else {
+            channels
+        }
+        .iter()
+        .filter_map(|number| Channel::new((*number).into()))
+        .map(|channel| ScanChannel {
+            channel,
+            passive: false,
+            max_power: Dbm(20),
+        })
+        .collect();
+        let ssids: Vec<_> = ssids
+            .iter()
+            .filter_map(|ssid| Ssid::new(ssid.as_bytes()))
+            .collect();
+        let request = ScanRequest {
+            channels: &channels,
+            ssids: &ssids,
+            elements: &[],
+            no_cck: false,
+        };
         self.request(Request::Scan(interface, &request), Duration::from_secs(10))?;
         Ok(())
     }
 
     /// Connects to a network that was found, and runs until data flows.
     pub fn connect(&mut self, ssid: &str, passphrase: Option<&str>) -> Result<Duration> {
-        let bss = self.stack.station.heard.iter().find(|bss| bss.ssid == ssid.as_bytes()).cloned();
-        let Some(bss) = bss else { bail!("no network named {ssid} was heard") };
+        let bss = self
+            .stack
+            .station
+            .heard
+            .iter()
+            .find(|bss| bss.ssid == ssid.as_bytes())
+            .cloned();
+        let Some(bss) = bss else {
+            bail!("no network named {ssid} was heard")
+        };
         let start = self.now();
         self.stack.station.connect(&bss, passphrase, start);
         let up = self.run_until(Duration::from_secs(20), |rig| {
             rig.stack.station.is_connected() || rig.stack.station.failure.is_some()
         });
         if let Some(failure) = self.stack.station.failure {
-            bail!("the connection to {ssid} failed: {failure:?} (state {:?})", self.device.state());
+            bail!(
+                "the connection to {ssid} failed: {failure:?} (state {:?})",
+                self.device.state()
+            );
         }
         ensure!(up, "the connection to {ssid} did not come up");
         // Keys go in behind the last message of the handshake.
@@ -349,7 +413,11 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     pub fn disconnect(&mut self) -> Result<()> {
         self.stack.station.disconnect();
         let gone = self.run_until(Duration::from_secs(5), |rig| rig.is_quiet());
-        ensure!(gone, "the network was not left (state {:?})", self.device.state());
+        ensure!(
+            gone,
+            "the network was not left (state {:?})",
+            self.device.state()
+        );
         Ok(())
     }
 
@@ -361,7 +429,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// Gives a frame to the driver.
     pub fn transmit(&mut self, frame: SimFrame, info: TxInfo) -> Result<(), SimFrame> {
-        let Some(interface) = self.interface else { return Err(frame) };
+        let Some(interface) = self.interface else {
+            return Err(frame);
+        };
         let now = self.now();
         match self.device.transmit(interface, frame, info, now) {
             Ok(()) => {
@@ -375,13 +445,26 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// How a frame of this station is sent.
     pub fn info(&self, category: AccessCategory, data: bool, key: Option<HardwareKey>) -> TxInfo {
-        let (channel, ht) = self.stack.station.bss().map_or((1, false), |bss| (bss.channel, bss.ht));
+        let (channel, ht) = self
+            .stack
+            .station
+            .bss()
+            .map_or((1, false), |bss| (bss.channel, bss.ht));
         let mut info = TxInfo::new(category, band(channel));
         info.rates = if data && ht {
             RateSeries::new(&[
-                TxRate { index: RateIndex::Mcs(7), count: 4 },
-                TxRate { index: RateIndex::Mcs(4), count: 4 },
-                TxRate { index: RateIndex::Mcs(0), count: 4 },
+                TxRate {
+                    index: RateIndex::Mcs(7),
+                    count: 4,
+                },
+                TxRate {
+                    index: RateIndex::Mcs(4),
+                    count: 4,
+                },
+                TxRate {
+                    index: RateIndex::Mcs(0),
+                    count: 4,
+                },
             ])
         } else {
             RateSeries::single(RateIndex::Legacy(0), 6)
@@ -396,7 +479,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// Fills the driver's queue with generated frames.
     fn feed(&mut self, now: Instant) {
-        let Some(mut upload) = self.upload else { return };
+        let Some(mut upload) = self.upload else {
+            return;
+        };
         let key = self.stack.station.key();
         let info = self.info(AccessCategory::BestEffort, true, key);
         while self.is_open() && self.stack.station.is_connected() && upload.next <= now {
@@ -417,9 +502,19 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         use mock_hal::air::traffic::{append_packet, Stamp, HEADERS};
         if self.scratch.len() != upload.msdu - 8 {
             self.scratch.clear();
-            append_packet(&mut self.scratch, upload.msdu - 8, [10, 0, 0, 2], [10, 0, 0, 1]);
+            append_packet(
+                &mut self.scratch,
+                upload.msdu - 8,
+                [10, 0, 0, 2],
+                [10, 0, 0, 1],
+            );
         }
-        Stamp { flow: 1, sequence: upload.made, made: now }.write(&mut self.scratch);
+        Stamp {
+            flow: 1,
+            sequence: upload.made,
+            made: now,
+        }
+        .write(&mut self.scratch);
         debug_assert!(self.scratch.len() > HEADERS);
         let packet = std::mem::take(&mut self.scratch);
         let content = self.stack.station.data(0x0800, &packet, key);
@@ -429,7 +524,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
 
     /// Does what the station wants.
     fn serve_station(&mut self) {
-        let Some(interface) = self.interface else { return };
+        let Some(interface) = self.interface else {
+            return;
+        };
         while let Some(wish) = self.stack.station.wish() {
             match wish {
                 Wish::BssKnown(bss) => {
@@ -451,7 +548,12 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
                 Wish::Disassociated => {
                     let _ = self.ask(Request::Disassociated(interface));
                 }
-                Wish::Key { peer, index, key, counter } => {
+                Wish::Key {
+                    peer,
+                    index,
+                    key,
+                    counter,
+                } => {
                     if let Some(parameters) = KeyParameters::new(Cipher::Ccmp, peer, index, &key) {
                         let parameters = parameters.with_receive_counter(counter.to_le_bytes());
                         let _ = self.ask(Request::SetKey(interface, parameters));

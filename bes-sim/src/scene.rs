@@ -24,14 +24,27 @@ pub struct Scene {
 
 /// Two networks of ours, and neighbours.
 pub fn home(seed: u64, unlimited: bool, width: Width) -> Scene {
-    let mut air = Air::new(AirConfig { seed, unlimited, ..AirConfig::default() });
-    let open = air.add_access_point(ApConfig { signal_dbm: -48, ..ApConfig::open(OPEN, Channel::new(6, Width::Ht20)) });
+    let mut air = Air::new(AirConfig {
+        seed,
+        unlimited,
+        ..AirConfig::default()
+    });
+    let open = air.add_access_point(ApConfig {
+        signal_dbm: -48,
+        ..ApConfig::open(OPEN, Channel::new(6, Width::Ht20))
+    });
     let channel = match width {
         Width::Ht20 => Channel::new(11, Width::Ht20),
         Width::Ht40 => Channel::new(36, Width::Ht40),
     };
-    let secure = air.add_access_point(ApConfig { signal_dbm: -45, ..ApConfig::wpa2(SECURE, channel, PASSPHRASE) });
-    air.add_access_point(ApConfig { signal_dbm: -82, ..ApConfig::open("neighbour", Channel::new(1, Width::Ht20)) });
+    let secure = air.add_access_point(ApConfig {
+        signal_dbm: -45,
+        ..ApConfig::wpa2(SECURE, channel, PASSPHRASE)
+    });
+    air.add_access_point(ApConfig {
+        signal_dbm: -82,
+        ..ApConfig::open("neighbour", Channel::new(1, Width::Ht20))
+    });
     air.add_access_point(ApConfig {
         signal_dbm: -70,
         hidden: true,

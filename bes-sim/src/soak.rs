@@ -86,13 +86,22 @@ fn set_out(options: &Options) -> Result<(SoakRig, ApId, Faults)> {
 fn connect(rig: &mut SoakRig, first: bool) -> Result<()> {
     rig.bring_up()?;
     rig.scan(&[1, 6, 11], &[])?;
-    rig.connect(OPEN, None).context(if first { "at the start" } else { "after a recovery" })?;
+    rig.connect(OPEN, None).context(if first {
+        "at the start"
+    } else {
+        "after a recovery"
+    })?;
     Ok(())
 }
 
 fn start_traffic(rig: &mut SoakRig, from: ApId, rate: f64) {
     let packets = rate * f64::from(1 << 20) / (MSDU - 8) as f64;
-    start_download(rig, from, MSDU, Pace::Every(Duration::from_secs_f64(1.0 / packets)));
+    start_download(
+        rig,
+        from,
+        MSDU,
+        Pace::Every(Duration::from_secs_f64(1.0 / packets)),
+    );
 }
 
 /// Runs the soak.
@@ -105,11 +114,20 @@ pub fn soak(options: &Options) -> Result<Soak> {
     for minute in 1..=u64::from(options.minutes) {
         let end = start.after(Duration::from_secs(60 * minute));
         while rig.now() < end {
-            let stop = if options.scan_every == 0 { end } else { end.min(scan_at) };
+            let stop = if options.scan_every == 0 {
+                end
+            } else {
+                end.min(scan_at)
+            };
             step(&mut rig, stop);
-            if rig.needs_recovery() || (rig.stack.station.is_idle() && !rig.stack.station.has_wishes()) {
+            if rig.needs_recovery()
+                || (rig.stack.station.is_idle() && !rig.stack.station.has_wishes())
+            {
                 report.recoveries += 1;
-                ensure!(report.recoveries < 10_000, "the driver recovers all the time");
+                ensure!(
+                    report.recoveries < 10_000,
+                    "the driver recovers all the time"
+                );
                 recover(&mut rig, &faults)?;
                 continue;
             }
@@ -121,7 +139,10 @@ pub fn soak(options: &Options) -> Result<Soak> {
             }
         }
         let octets = rig.stack.meter.octets;
-        report.throughput.per_minute.push((octets - before) as f64 / f64::from(1 << 20) / 60.0);
+        report
+            .throughput
+            .per_minute
+            .push((octets - before) as f64 / f64::from(1 << 20) / 60.0);
         before = octets;
     }
     rig.air(|air| air.access_point_mut(open).stop_flow(crate::transfer::FLOW));
@@ -133,7 +154,9 @@ pub fn soak(options: &Options) -> Result<Soak> {
 fn step(rig: &mut SoakRig, stop: Instant) {
     let left = stop.since(rig.now());
     rig.run_until(left, |rig| {
-        rig.stack.events.retain(|event| matches!(event, Event::Completed { .. } | Event::ScanCompleted { .. }));
+        rig.stack
+            .events
+            .retain(|event| matches!(event, Event::Completed { .. } | Event::ScanCompleted { .. }));
         if rig.stack.events.len() > 64 {
             rig.stack.events.clear();
         }
@@ -147,7 +170,11 @@ fn recover(rig: &mut SoakRig, faults: &Faults) -> Result<()> {
         if faults.is_gone() {
             faults.reinsert();
         }
-        rig.interface = if rig.needs_recovery() { None } else { rig.interface };
+        rig.interface = if rig.needs_recovery() {
+            None
+        } else {
+            rig.interface
+        };
         let outcome = if rig.interface.is_none() {
             connect(rig, false)
         } else {
@@ -172,13 +199,30 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
         per_minute: report.throughput.per_minute,
     };
     let statistics = rig.device.control_statistics();
-    report.scans = Scans { refused: statistics.scan_refusals, ..report.scans };
-    let made = rig.air(|air| air.access_point(open).flow(crate::transfer::FLOW).map_or(0, |flow| flow.made));
+    report.scans = Scans {
+        refused: statistics.scan_refusals,
+        ..report.scans
+    };
+    let made = rig.air(|air| {
+        air.access_point(open)
+            .flow(crate::transfer::FLOW)
+            .map_or(0, |flow| flow.made)
+    });
     let delivered = rig.stack.meter.packets;
-    report.frames = Frames { delivered, lost: made.saturating_sub(delivered) };
+    report.frames = Frames {
+        delivered,
+        lost: made.saturating_sub(delivered),
+    };
     report.anomalies = rig.device.anomalies().total();
-    report.anomaly_kinds = rig.device.anomalies().iter().map(|(kind, count)| (kind.to_string(), count)).collect();
-    let injected = Fault::ALL.into_iter().map(|fault| (fault.name().to_owned(), faults.count(fault)));
+    report.anomaly_kinds = rig
+        .device
+        .anomalies()
+        .iter()
+        .map(|(kind, count)| (kind.to_string(), count))
+        .collect();
+    let injected = Fault::ALL
+        .into_iter()
+        .map(|fault| (fault.name().to_owned(), faults.count(fault)));
     report.faults = injected.filter(|(_, count)| *count > 0).collect();
     Ok(report)
 }
@@ -199,9 +243,19 @@ pub fn run(options: &Options) -> Result<bool> {
 
 fn print(report: &Soak) {
     println!("{:>6} {:>8}", "minute", "MiB/s");
-    let most = report.throughput.per_minute.iter().copied().fold(0.001, f64::max);
+    let most = report
+        .throughput
+        .per_minute
+        .iter()
+        .copied()
+        .fold(0.001, f64::max);
     for (minute, rate) in report.throughput.per_minute.iter().enumerate() {
-        println!("{:>6} {:>8.3} {}", minute + 1, rate, "#".repeat((rate / most * 50.0) as usize));
+        println!(
+            "{:>6} {:>8.3} {}",
+            minute + 1,
+            rate,
+            "#".repeat((rate / most * 50.0) as usize)
+        );
     }
     println!(
         "mean {:.3} MiB/s, worst minute {:.1} % of it; {} scans, {} requests refused; {} frames delivered, {} lost",
@@ -212,7 +266,10 @@ fn print(report: &Soak) {
         report.frames.delivered,
         report.frames.lost
     );
-    println!("{} recoveries, {} anomalies", report.recoveries, report.anomalies);
+    println!(
+        "{} recoveries, {} anomalies",
+        report.recoveries, report.anomalies
+    );
     for (kind, count) in &report.anomaly_kinds {
         println!("  {count:>8}  {kind}");
     }
@@ -231,8 +288,15 @@ fn plot(report: &Soak, path: &Path) -> Result<()> {
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d(0.0..minutes.len() as f64, 0.0..most)?;
-    chart.configure_mesh().x_desc("virtual minutes").y_desc("MiB/s").draw()?;
-    let points = minutes.iter().enumerate().map(|(minute, rate)| (minute as f64 + 0.5, *rate));
+    chart
+        .configure_mesh()
+        .x_desc("virtual minutes")
+        .y_desc("MiB/s")
+        .draw()?;
+    let points = minutes
+        .iter()
+        .enumerate()
+        .map(|(minute, rate)| (minute as f64 + 0.5, *rate));
     chart.draw_series(LineSeries::new(points, &BLUE))?;
     area.present()?;
     Ok(())

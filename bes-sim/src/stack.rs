@@ -120,7 +120,10 @@ impl Stack for SimStack {
             let frame = part.span.of(buffer.bytes());
             self.counters.rx_frames += 1;
             if let Some(kept) = &mut self.kept {
-                kept.push(Kept { frame: frame.to_vec(), status: part.status });
+                kept.push(Kept {
+                    frame: frame.to_vec(),
+                    status: part.status,
+                });
             }
             let is_data = frame.first().is_some_and(|control| control & 0x0C == 0x08);
             if is_data {
@@ -137,7 +140,13 @@ impl Stack for SimStack {
             }
             let signal = part.status.signal.map(|signal| signal.0);
             let channel = part.status.channel.number();
-            self.station.handle(frame, signal, channel, part.status.protection.iv_stripped, self.now);
+            self.station.handle(
+                frame,
+                signal,
+                channel,
+                part.status.protection.iv_stripped,
+                self.now,
+            );
         }
     }
 
@@ -150,7 +159,11 @@ impl Stack for SimStack {
             self.counters.tx_failed += 1;
         }
         if !self.marks.is_empty() {
-            if let Some(at) = self.marks.iter().position(|(marked, _)| marked == frame.bytes()) {
+            if let Some(at) = self
+                .marks
+                .iter()
+                .position(|(marked, _)| marked == frame.bytes())
+            {
                 if let Some((_, mark)) = self.marks.remove(at) {
                     self.station.handle_sent(mark, status.is_acked(), self.now);
                 }
@@ -161,8 +174,12 @@ impl Stack for SimStack {
 
     fn notify(&mut self, event: Event) {
         match event {
-            Event::QueueStop { access_category, .. } => self.stopped[access_category.index()] = true,
-            Event::QueueWake { access_category, .. } => self.stopped[access_category.index()] = false,
+            Event::QueueStop {
+                access_category, ..
+            } => self.stopped[access_category.index()] = true,
+            Event::QueueWake {
+                access_category, ..
+            } => self.stopped[access_category.index()] = false,
             Event::ConnectionLost { .. } => {
                 self.station.handle_loss();
                 self.events.push_back(event);

@@ -58,17 +58,33 @@ fn per(count: u64, of: u64, factor: f64) -> f64 {
     }
 }
 
-fn measured<S: SdioFunction<Buffer = BurstVec>>(rig: &Rig<S>, from: &Snapshot, down: bool) -> Transfer {
+fn measured<S: SdioFunction<Buffer = BurstVec>>(
+    rig: &Rig<S>,
+    from: &Snapshot,
+    down: bool,
+) -> Transfer {
     let to = snapshot(rig);
     let seconds = to.at.since(from.at).as_secs_f64();
     let commands = to.bus.since(&from.bus).commands();
     let (frames, bytes, packed, packs) = if down {
-        (to.rx_frames - from.rx_frames, to.rx_bytes - from.rx_bytes, to.received - from.received, to.bursts - from.bursts)
+        (
+            to.rx_frames - from.rx_frames,
+            to.rx_bytes - from.rx_bytes,
+            to.received - from.received,
+            to.bursts - from.bursts,
+        )
     } else {
-        (to.tx_frames - from.tx_frames, to.tx_bytes - from.tx_bytes, to.sent - from.sent, to.batches - from.batches)
+        (
+            to.tx_frames - from.tx_frames,
+            to.tx_bytes - from.tx_bytes,
+            to.sent - from.sent,
+            to.batches - from.batches,
+        )
     };
     let rate = bytes as f64 / seconds;
-    let raw = rig.handle.with(|world| world.config().timing.raw_bytes_per_second());
+    let raw = rig
+        .handle
+        .with(|world| world.config().timing.raw_bytes_per_second());
     Transfer {
         frames,
         mib_per_s: rate / f64::from(1 << 20),
@@ -84,7 +100,12 @@ fn measured<S: SdioFunction<Buffer = BurstVec>>(rig: &Rig<S>, from: &Snapshot, d
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// The access point sends as much as it can.
-pub fn download<S: SdioFunction<Buffer = BurstVec>>(rig: &mut Rig<S>, from: ApId, msdu: usize, time: Duration) -> Transfer {
+pub fn download<S: SdioFunction<Buffer = BurstVec>>(
+    rig: &mut Rig<S>,
+    from: ApId,
+    msdu: usize,
+    time: Duration,
+) -> Transfer {
     start_download(rig, from, msdu, Pace::Saturated);
     rig.run_for(WARM_UP);
     let start = snapshot(rig);
@@ -96,16 +117,36 @@ pub fn download<S: SdioFunction<Buffer = BurstVec>>(rig: &mut Rig<S>, from: ApId
 }
 
 /// Starts the downlink flow.
-pub fn start_download<S: SdioFunction<Buffer = BurstVec>>(rig: &mut Rig<S>, from: ApId, msdu: usize, pace: Pace) {
+pub fn start_download<S: SdioFunction<Buffer = BurstVec>>(
+    rig: &mut Rig<S>,
+    from: ApId,
+    msdu: usize,
+    pace: Pace,
+) {
     let now = rig.now();
     // An MSDU is LLC/SNAP and EtherType, 8 bytes, and the packet.
-    let flow = Flow { number: FLOW, tid: 0, octets: msdu - 8, pace, limit: None };
+    let flow = Flow {
+        number: FLOW,
+        tid: 0,
+        octets: msdu - 8,
+        pace,
+        limit: None,
+    };
     rig.air(|air| air.access_point_mut(from).start_flow(ADDRESS.0, flow, now));
 }
 
 /// The station sends as much as it can.
-pub fn upload<S: SdioFunction<Buffer = BurstVec>>(rig: &mut Rig<S>, msdu: usize, time: Duration) -> Transfer {
-    rig.upload = Some(Upload { msdu, interval: None, next: rig.now(), made: 0 });
+pub fn upload<S: SdioFunction<Buffer = BurstVec>>(
+    rig: &mut Rig<S>,
+    msdu: usize,
+    time: Duration,
+) -> Transfer {
+    rig.upload = Some(Upload {
+        msdu,
+        interval: None,
+        next: rig.now(),
+        made: 0,
+    });
     rig.run_for(WARM_UP);
     let start = snapshot(rig);
     rig.run_for(time);

@@ -28,25 +28,41 @@ impl FirmwareSource for Files {
 /// An image with its header and load address (file 11, section 2.1).
 fn image(size: usize) -> Vec<u8> {
     let mut image: Vec<u8> = (0..size).map(|n| (n * 7) as u8).collect();
-    for (at, word) in [(0, 0x2001_0041_u32), (4, 0), (8, 0x2008_0000), (12, 0x2001_0000), (size - 4, 0x2001_0000)] {
+    for (at, word) in [
+        (0, 0x2001_0041_u32),
+        (4, 0),
+        (8, 0x2008_0000),
+        (12, 0x2001_0000),
+        (size - 4, 0x2001_0000),
+    ] {
         image[at..at + 4].copy_from_slice(&word.to_le_bytes());
     }
     image
 }
 
 fn files() -> Files {
-    Files { calibration: Some(image(10_000)), main: Some(image(60_001)) }
+    Files {
+        calibration: Some(image(10_000)),
+        main: Some(image(60_001)),
+    }
 }
 
 type Bus = SdioTransport<EmulatedSdio, Files>;
 
 fn insert(files: Files) -> (Bus, Handle) {
     let (function, handle) = Card::insert(Config::default(), Box::<ScriptedFirmware>::default());
-    (SdioTransport::new(function, files, BusConfig::default()), handle)
+    (
+        SdioTransport::new(function, files, BusConfig::default()),
+        handle,
+    )
 }
 
 /// Does a transition, stepping virtual time from deadline to deadline.
-fn complete(bus: &mut Bus, handle: &Handle, transition: Transition) -> Result<Duration, TransportError> {
+fn complete(
+    bus: &mut Bus,
+    handle: &Handle,
+    transition: Transition,
+) -> Result<Duration, TransportError> {
     let start = handle.now();
     bus.begin(transition, start)?;
     for _ in 0..100_000 {
@@ -57,7 +73,10 @@ fn complete(bus: &mut Bus, handle: &Handle, transition: Transition) -> Result<Du
             }
         }
     }
-    panic!("{transition} neither ends nor fails; it is {}", handle.now());
+    panic!(
+        "{transition} neither ends nor fails; it is {}",
+        handle.now()
+    );
 }
 
 fn no_violations(handle: &Handle) {
@@ -71,7 +90,10 @@ fn a_card_boots_switches_wifi_on_and_off_and_sleeps() {
     assert!(boot < Duration::from_secs(2), "no magic sleeps: {boot:?}");
     complete(&mut bus, &handle, Transition::WifiOn).unwrap();
     complete(&mut bus, &handle, Transition::Sleep).unwrap();
-    assert!(!handle.with(|world| world.wake_line()), "the wake line has a released state (T13)");
+    assert!(
+        !handle.with(|world| world.wake_line()),
+        "the wake line has a released state (T13)"
+    );
     complete(&mut bus, &handle, Transition::Wake).unwrap();
     assert!(handle.with(|world| world.wake_line()));
     complete(&mut bus, &handle, Transition::WifiOff).unwrap();
@@ -112,18 +134,30 @@ fn missing_empty_and_cut_firmware_ends_the_boot_with_its_reason() {
     };
     let good = files();
     assert_eq!(
-        failure(Files { main: None, ..good.clone() }),
+        failure(Files {
+            main: None,
+            ..good.clone()
+        }),
         TransportError::Boot(BootError::FileMissing(FirmwareFile::Main))
     );
     for bytes in [vec![], vec![0; 15]] {
         assert_eq!(
-            failure(Files { calibration: Some(bytes), ..good.clone() }),
+            failure(Files {
+                calibration: Some(bytes),
+                ..good.clone()
+            }),
             TransportError::Boot(BootError::FileInvalid(FirmwareFile::Calibration))
         );
     }
     // Larger than the memory of the chip, and a load address that is none.
     for bytes in [image(16 << 20), vec![0xFF; 4096]] {
-        assert!(matches!(failure(Files { main: Some(bytes), ..good.clone() }), TransportError::Boot(_)));
+        assert!(matches!(
+            failure(Files {
+                main: Some(bytes),
+                ..good.clone()
+            }),
+            TransportError::Boot(_)
+        ));
     }
 }
 
@@ -131,7 +165,13 @@ fn receive_all(bus: &mut Bus) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     while let Reception::Burst(burst) = bus.receive().unwrap() {
         assert_eq!(burst.defect, None);
-        messages.extend(burst.messages.as_slice().iter().map(|span| span.of(burst.buffer.bytes()).to_vec()));
+        messages.extend(
+            burst
+                .messages
+                .as_slice()
+                .iter()
+                .map(|span| span.of(burst.buffer.bytes()).to_vec()),
+        );
     }
     messages
 }
@@ -143,15 +183,22 @@ fn messages_of_every_length_arrive_whole_in_order_and_in_few_commands() {
     complete(&mut bus, &handle, Transition::WifiOn).unwrap();
     let lengths: Vec<usize> = (4..1632).step_by(3).collect();
     let before = handle.statistics();
-    handle.with_firmware(|firmware: &mut ScriptedFirmware| lengths.iter().for_each(|len| firmware.send(*len)));
+    handle.with_firmware(|firmware: &mut ScriptedFirmware| {
+        lengths.iter().for_each(|len| firmware.send(*len))
+    });
     // The chip looks at its queue as time passes.
     handle.advance_to(handle.now().after(Duration::from_millis(1)));
     let messages = receive_all(&mut bus);
     assert_eq!(messages.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
-    assert!(messages.iter().all(|message| message[4..].iter().all(|byte| *byte == 0x77)));
+    assert!(messages
+        .iter()
+        .all(|message| message[4..].iter().all(|byte| *byte == 0x77)));
     let used = handle.statistics().since(&before);
     assert_eq!(used.bursts as usize, lengths.len().div_ceil(16));
-    assert!(used.commands() <= 2 * used.bursts + 2, "one look and one read per burst, two reads for the last look");
+    assert!(
+        used.commands() <= 2 * used.bursts + 2,
+        "one look and one read per burst, two reads for the last look"
+    );
     no_violations(&handle);
 }
 
@@ -176,7 +223,9 @@ fn batches_of_every_class_arrive_whole_and_nothing_foreign_leaks_into_their_slot
             expected.extend(batch[..count].iter().cloned());
         }
     }
-    let got = handle.with_firmware(|firmware: &mut ScriptedFirmware| firmware.requests.clone()).unwrap();
+    let got = handle
+        .with_firmware(|firmware: &mut ScriptedFirmware| firmware.requests.clone())
+        .unwrap();
     assert_eq!(got, expected);
     no_violations(&handle);
 }
@@ -208,7 +257,16 @@ fn a_card_that_goes_away_fails_every_operation_and_nothing_hangs() {
             assert!(!handle.with(|world| world.wake_line()));
         }
         handle.set_present(true);
-        complete(&mut bus, &handle, if failed { Transition::Boot } else { Transition::PowerOff }).unwrap();
+        complete(
+            &mut bus,
+            &handle,
+            if failed {
+                Transition::Boot
+            } else {
+                Transition::PowerOff
+            },
+        )
+        .unwrap();
         assert!(handle.now() > Instant::ZERO);
     }
 }

@@ -157,7 +157,11 @@ pub struct Data<'a> {
 /// Builds a data frame into a cleared buffer.
 pub fn data_into(frame: &mut Vec<u8>, data: &Data<'_>) {
     frame.clear();
-    let kind = if data.tid.is_some() { subtype::QOS_DATA } else { subtype::DATA };
+    let kind = if data.tid.is_some() {
+        subtype::QOS_DATA
+    } else {
+        subtype::DATA
+    };
     let protected = if data.protected.is_some() { 0x40 } else { 0 };
     frame.extend([kind, 0x01 | protected, 0, 0]);
     frame.extend(data.bssid.0);

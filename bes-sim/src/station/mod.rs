@@ -90,9 +90,19 @@ pub enum Failure {
 #[derive(Debug)]
 enum State {
     Idle,
-    Authenticating { attempts: u32, deadline: Instant },
-    Associating { attempts: u32, deadline: Instant },
-    Handshake { supplicant: Box<Supplicant>, deadline: Instant, keys: Option<Keys> },
+    Authenticating {
+        attempts: u32,
+        deadline: Instant,
+    },
+    Associating {
+        attempts: u32,
+        deadline: Instant,
+    },
+    Handshake {
+        supplicant: Box<Supplicant>,
+        deadline: Instant,
+        keys: Option<Keys>,
+    },
     Connected,
 }
 
@@ -160,8 +170,15 @@ impl Station {
 
     /// The key that data frames are protected with.
     pub fn key(&self) -> Option<HardwareKey> {
-        let protected = self.is_connected() && self.target.as_ref().is_some_and(|target| target.master.is_some());
-        protected.then_some(HardwareKey { cipher: Cipher::Ccmp, index: 0 })
+        let protected = self.is_connected()
+            && self
+                .target
+                .as_ref()
+                .is_some_and(|target| target.master.is_some());
+        protected.then_some(HardwareKey {
+            cipher: Cipher::Ccmp,
+            index: 0,
+        })
     }
 
     /// What the station wants done next.
@@ -181,8 +198,13 @@ impl Station {
             return;
         }
         let master = passphrase.map(|text| supplicant::pairwise_master_key(text, &bss.ssid));
-        let target = Target { bss: bss.clone(), master };
-        if let (Some(channel), Some(ssid)) = (Channel::new(bss.channel.into()), Ssid::new(&bss.ssid)) {
+        let target = Target {
+            bss: bss.clone(),
+            master,
+        };
+        if let (Some(channel), Some(ssid)) =
+            (Channel::new(bss.channel.into()), Ssid::new(&bss.ssid))
+        {
             self.wishes.push_back(Wish::BssKnown(BssDescription {
                 bssid: bss.bssid,
                 ssid,
@@ -223,8 +245,12 @@ impl Station {
             return;
         }
         match self.state {
-            State::Authenticating { attempts, .. } if attempts < ATTEMPTS => self.authenticate(attempts + 1, now),
-            State::Associating { attempts, .. } if attempts < ATTEMPTS => self.associate(attempts + 1, now),
+            State::Authenticating { attempts, .. } if attempts < ATTEMPTS => {
+                self.authenticate(attempts + 1, now)
+            }
+            State::Associating { attempts, .. } if attempts < ATTEMPTS => {
+                self.associate(attempts + 1, now)
+            }
             State::Authenticating { .. } => self.fail(Failure::AuthenticationTimeout),
             State::Associating { .. } => self.fail(Failure::AssociationTimeout),
             State::Handshake { .. } => self.fail(Failure::HandshakeTimeout),
@@ -245,10 +271,20 @@ impl Station {
     /// A marked frame is back.
     pub fn handle_sent(&mut self, mark: Mark, acknowledged: bool, now: Instant) {
         match (mark, &self.state) {
-            (Mark::Message4, State::Handshake { keys: Some(keys), .. }) if acknowledged => {
+            (
+                Mark::Message4,
+                State::Handshake {
+                    keys: Some(keys), ..
+                },
+            ) if acknowledged => {
                 let keys = *keys;
                 let peer = self.bss().map(|bss| bss.bssid);
-                self.wishes.push_back(Wish::Key { peer, index: 0, key: keys.pairwise, counter: 0 });
+                self.wishes.push_back(Wish::Key {
+                    peer,
+                    index: 0,
+                    key: keys.pairwise,
+                    counter: 0,
+                });
                 self.wishes.push_back(Wish::Key {
                     peer: None,
                     index: keys.group_index,
@@ -263,7 +299,14 @@ impl Station {
     }
 
     /// A frame came up.
-    pub fn handle(&mut self, frame: &[u8], signal_dbm: Option<i8>, channel: u8, stripped: bool, now: Instant) {
+    pub fn handle(
+        &mut self,
+        frame: &[u8],
+        signal_dbm: Option<i8>,
+        channel: u8,
+        stripped: bool,
+        now: Instant,
+    ) {
         let Some(&kind) = frame.first() else { return };
         match kind {
             subtype::BEACON | subtype::PROBE_RESPONSE => self.hear(frame, channel, signal_dbm),
@@ -280,7 +323,9 @@ impl Station {
     }
 
     fn hear(&mut self, frame: &[u8], channel: u8, signal_dbm: Option<i8>) {
-        let Some(bss) = dot11::parse_bss(frame, channel, signal_dbm) else { return };
+        let Some(bss) = dot11::parse_bss(frame, channel, signal_dbm) else {
+            return;
+        };
         match self.heard.iter_mut().find(|known| known.bssid == bss.bssid) {
             Some(known) => {
                 // A probe response of a hidden network, or a beacon with the TIM, adds what the other lacks.
@@ -295,14 +340,20 @@ impl Station {
         }
     }
 
-    fn from_target(&self, frame: &[u8]) -> bool {
-        self.bss().is_some_and(|bss| frame.get(10..16) == Some(&bss.bssid.0))
+    fn is_from_target(&self, frame: &[u8]) -> bool {
+        self.bss()
+            .is_some_and(|bss| frame.get(10..16) == Some(&bss.bssid.0))
             && frame.get(4..10) == Some(&self.own.0)
     }
 
     fn authenticate(&mut self, attempts: u32, now: Instant) {
-        let Some(bssid) = self.bss().map(|bss| bss.bssid) else { return };
-        self.wishes.push_back(Wish::Send { frame: dot11::authentication(bssid, self.own), mark: None });
+        let Some(bssid) = self.bss().map(|bss| bss.bssid) else {
+            return;
+        };
+        self.wishes.push_back(Wish::Send {
+            frame: dot11::authentication(bssid, self.own),
+            mark: None,
+        });
         // The first frame triggers the join, which takes a channel switch and several commands.
         let deadline = now.after(ANSWER.saturating_mul(if attempts == 1 { 4 } else { 1 }));
         self.state = State::Authenticating { attempts, deadline };
@@ -312,14 +363,19 @@ impl Station {
         let Some(bss) = self.bss() else { return };
         let frame = dot11::association_request(bss, self.own);
         self.wishes.push_back(Wish::Send { frame, mark: None });
-        self.state = State::Associating { attempts, deadline: now.after(ANSWER) };
+        self.state = State::Associating {
+            attempts,
+            deadline: now.after(ANSWER),
+        };
     }
 
     fn handle_authentication(&mut self, frame: &[u8], now: Instant) {
-        if !matches!(self.state, State::Authenticating { .. }) || !self.from_target(frame) {
+        if !matches!(self.state, State::Authenticating { .. }) || !self.is_from_target(frame) {
             return;
         }
-        let Some(&[_, _, 2, 0, low, high]) = frame.get(24..30) else { return };
+        let Some(&[_, _, 2, 0, low, high]) = frame.get(24..30) else {
+            return;
+        };
         match u16::from_le_bytes([low, high]) {
             0 => self.associate(1, now),
             status => self.fail(Failure::AuthenticationRefused(status)),
@@ -327,24 +383,34 @@ impl Station {
     }
 
     fn handle_association(&mut self, frame: &[u8], now: Instant) {
-        if !matches!(self.state, State::Associating { .. }) || !self.from_target(frame) {
+        if !matches!(self.state, State::Associating { .. }) || !self.is_from_target(frame) {
             return;
         }
-        let Some(&[_, _, low, high, aid_low, aid_high]) = frame.get(24..30) else { return };
+        let Some(&[_, _, low, high, aid_low, aid_high]) = frame.get(24..30) else {
+            return;
+        };
         let status = u16::from_le_bytes([low, high]);
         if status != 0 {
             self.fail(Failure::AssociationRefused(status));
             return;
         }
-        let Some(target) = self.target.clone() else { return };
+        let Some(target) = self.target.clone() else {
+            return;
+        };
         let aid = u16::from_le_bytes([aid_low, aid_high]) & 0x3FFF;
-        self.wishes.push_back(Wish::Associated(association(&target.bss, aid)));
+        self.wishes
+            .push_back(Wish::Associated(association(&target.bss, aid)));
         match target.master {
             Some(master) => {
                 let mut nonce = [0; 32];
                 self.seed.fill(&mut nonce);
-                let supplicant = Box::new(Supplicant::new(master, self.own, target.bss.bssid, nonce));
-                self.state = State::Handshake { supplicant, deadline: now.after(HANDSHAKE), keys: None };
+                let supplicant =
+                    Box::new(Supplicant::new(master, self.own, target.bss.bssid, nonce));
+                self.state = State::Handshake {
+                    supplicant,
+                    deadline: now.after(HANDSHAKE),
+                    keys: None,
+                };
             }
             None => {
                 self.state = State::Connected;
@@ -354,17 +420,32 @@ impl Station {
     }
 
     fn handle_disconnect(&mut self, frame: &[u8]) {
-        if self.from_target(frame) && !self.is_idle() {
+        if self.is_from_target(frame) && !self.is_idle() {
             self.fail(Failure::Disconnected);
         }
     }
 
     fn handle_eapol(&mut self, packet: &[u8], now: Instant) {
-        let State::Handshake { supplicant, keys, .. } = &mut self.state else { return };
+        let State::Handshake {
+            supplicant, keys, ..
+        } = &mut self.state
+        else {
+            return;
+        };
         let (reply, mark) = match supplicant.handle(packet) {
             Ok(Step::Send(reply)) => (reply, None),
-            Ok(Step::SendThenInstall { packet, pairwise, group: (group, group_index), group_rsc }) => {
-                *keys = Some(Keys { pairwise, group, group_index, counter: group_rsc });
+            Ok(Step::SendThenInstall {
+                packet,
+                pairwise,
+                group: (group, group_index),
+                group_rsc,
+            }) => {
+                *keys = Some(Keys {
+                    pairwise,
+                    group,
+                    group_index,
+                    counter: group_rsc,
+                });
                 (packet, Some(Mark::Message4))
             }
             Ok(Step::Ignore) | Err(_) => return,

@@ -72,8 +72,19 @@ pub struct Supplicant {
 
 impl Supplicant {
     /// A fresh handshake with a nonce that the caller drew.
-    pub fn new(master: [u8; 32], own: MacAddress, authenticator: MacAddress, nonce: [u8; 32]) -> Self {
-        Self { master, own, authenticator, nonce, ptk: None }
+    pub fn new(
+        master: [u8; 32],
+        own: MacAddress,
+        authenticator: MacAddress,
+        nonce: [u8; 32],
+    ) -> Self {
+        Self {
+            master,
+            own,
+            authenticator,
+            nonce,
+            ptk: None,
+        }
     }
 
     /// A packet of EtherType 888E arrived.
@@ -86,11 +97,20 @@ impl Supplicant {
             return Ok(Step::Ignore);
         }
         if info & INFO_MIC == 0 {
-            let their_nonce: [u8; 32] = packet[NONCE..NONCE + 32].try_into().map_err(|_| Refusal::Malformed)?;
+            let their_nonce: [u8; 32] = packet[NONCE..NONCE + 32]
+                .try_into()
+                .map_err(|_| Refusal::Malformed)?;
             self.ptk = Some(self.derive(&their_nonce));
-            return Ok(Step::Send(self.reply(packet, INFO_MIC, &self.nonce, &RSN_PSK_CCMP)));
+            return Ok(Step::Send(self.reply(
+                packet,
+                INFO_MIC,
+                &self.nonce,
+                &RSN_PSK_CCMP,
+            )));
         }
-        let Some(ptk) = self.ptk else { return Ok(Step::Ignore) };
+        let Some(ptk) = self.ptk else {
+            return Ok(Step::Ignore);
+        };
         let mut unsigned = packet.to_vec();
         unsigned[MIC..MIC + 16].fill(0);
         if mic(&ptk, &unsigned) != packet[MIC..MIC + 16] {
@@ -101,7 +121,8 @@ impl Supplicant {
         }
         let len = usize::from(u16::from_be_bytes([packet[DATA_LEN], packet[DATA_LEN + 1]]));
         let wrapped = packet.get(DATA..DATA + len).ok_or(Refusal::Malformed)?;
-        let (group, id) = unwrap_group_key(&ptk, wrapped, info & INFO_ENCRYPTED != 0).ok_or(Refusal::GroupKey)?;
+        let (group, id) =
+            unwrap_group_key(&ptk, wrapped, info & INFO_ENCRYPTED != 0).ok_or(Refusal::GroupKey)?;
         let mut rsc = [0; 8];
         rsc[..6].copy_from_slice(&packet[65..71]);
         let mut pairwise = [0; 16];
@@ -123,7 +144,8 @@ impl Supplicant {
         data.extend(self.nonce.max(*their_nonce));
         let mut out = [0; 60];
         for (counter, chunk) in out.chunks_mut(20).enumerate() {
-            let mut prf = <Hmac<Sha1> as Mac>::new_from_slice(&self.master).expect("HMAC takes any key");
+            let mut prf =
+                <Hmac<Sha1> as Mac>::new_from_slice(&self.master).expect("HMAC takes any key");
             prf.update(b"Pairwise key expansion\0");
             prf.update(&data);
             prf.update(&[counter as u8]);
@@ -139,7 +161,8 @@ impl Supplicant {
         packet[..2].copy_from_slice(&[to[0], 3]);
         packet[2..4].copy_from_slice(&((DATA - 4 + data.len()) as u16).to_be_bytes());
         packet[4] = 2;
-        packet[KEY_INFO..KEY_INFO + 2].copy_from_slice(&(info | INFO_PAIRWISE | INFO_VERSION).to_be_bytes());
+        packet[KEY_INFO..KEY_INFO + 2]
+            .copy_from_slice(&(info | INFO_PAIRWISE | INFO_VERSION).to_be_bytes());
         packet[REPLAY..REPLAY + 8].copy_from_slice(&to[REPLAY..REPLAY + 8]);
         packet[NONCE..NONCE + 32].copy_from_slice(nonce);
         packet[DATA_LEN..DATA_LEN + 2].copy_from_slice(&(data.len() as u16).to_be_bytes());

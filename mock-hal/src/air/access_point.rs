@@ -1,6 +1,6 @@
 //! An access point: what it is, what it can be told to do, and its management frames.
 //!
-//! [`downlink`](super::downlink) chooses what it sends, [`uplink`](super::uplink) takes the data it receives.
+//! `downlink` chooses what it sends, `uplink` takes the data it receives.
 
 use super::ap_config::{ApConfig, Security};
 use super::ap_counters::{ApCounters, StationView};

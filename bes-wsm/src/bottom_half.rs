@@ -338,6 +338,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             if self.transport.take_interrupt() {
                 self.stats.interrupts = self.stats.interrupts.wrapping_add(1);
                 self.rx_due = true;
+                polled = false;
                 progress = true;
             }
             if !progress && !self.rx_due {

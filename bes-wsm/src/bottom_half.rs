@@ -91,6 +91,9 @@ pub const POLL_BUSY: Duration = Duration::from_millis(20);
 /// The same while the chip is awake and nothing is due.
 pub const POLL_IDLE: Duration = Duration::from_secs(1);
 
+/// For so long after a burst more is expected, and a lost interrupt is made up for as fast as if an answer were due.
+const LIVELY: Duration = Duration::from_secs(1);
+
 /// How long to wait when the chip is undecided about its announcement, and how often before it counts as an anomaly.
 const SETTLE: Duration = Duration::from_micros(500);
 const SETTLE_LOOKS: u8 = 20;
@@ -146,6 +149,7 @@ pub struct BottomHalf<T: Transport, F, G> {
     /// It has to be read again at this time, for the n-th time.
     settle: Option<(Instant, u8)>,
     last_look: Instant,
+    last_burst: Instant,
     last_confirm: Instant,
     sweep_at: Instant,
     anomalies: Anomalies,
@@ -170,6 +174,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             rx_due: false,
             settle: None,
             last_look: Instant::ZERO,
+            last_burst: Instant::ZERO,
             last_confirm: Instant::ZERO,
             sweep_at: Instant::NEVER,
             anomalies: Anomalies::default(),
@@ -197,6 +202,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         self.rx_due = true;
         self.settle = None;
         self.last_look = now;
+        self.last_burst = now;
         self.last_confirm = now;
     }
 
@@ -263,27 +269,14 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             Session::AwaitStartup(deadline) => Some(deadline),
             _ => None,
         };
-        let (poll, progress) = if self.in_flight.is_empty() {
-            (
-                if self.command.is_sent() {
-                    POLL_BUSY
-                } else {
-                    POLL_IDLE
-                },
-                None,
-            )
-        } else {
-            (
-                POLL_BUSY,
-                Some(self.last_confirm.after(PROGRESS_TIMEOUT).min(self.sweep_at)),
-            )
-        };
+        let progress = (!self.in_flight.is_empty())
+            .then(|| self.last_confirm.after(PROGRESS_TIMEOUT).min(self.sweep_at));
         let settle = self.settle.map(|(at, _)| at);
         earliest(
             earliest(startup, progress),
             earliest(
                 self.command.deadline(),
-                earliest(settle, Some(self.last_look.after(poll))),
+                earliest(settle, Some(self.poll_at())),
             ),
         )
     }
@@ -319,6 +312,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
                             self.anomalies.record(Anomaly::LostInterrupt, now);
                         }
                         self.settle = None;
+                        self.last_burst = now;
                         self.dispatch_burst(client, burst, now)?;
                         progress = true;
                     }
@@ -376,20 +370,20 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         self.window.close();
     }
 
+    /// When the announcement is to be read even without an interrupt.
+    fn poll_at(&self) -> Instant {
+        let busy = self.session != Session::Ready
+            || !self.is_idle()
+            || self.last_look.since(self.last_burst) < LIVELY;
+        self.last_look
+            .after(if busy { POLL_BUSY } else { POLL_IDLE })
+    }
+
     /// Decides whether the announcement is to be read without an interrupt.
     fn look_if_due(&mut self, now: Instant) {
         match self.settle {
             Some((at, _)) => self.rx_due = at.is_due(now),
-            None => {
-                let period = if self.is_idle() && self.session == Session::Ready {
-                    POLL_IDLE
-                } else {
-                    POLL_BUSY
-                };
-                if self.last_look.after(period).is_due(now) {
-                    self.rx_due = true;
-                }
-            }
+            None => self.rx_due |= self.poll_at().is_due(now),
         }
     }
 

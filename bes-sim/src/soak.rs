@@ -111,6 +111,7 @@ pub fn soak(options: &Options) -> Result<Soak> {
     let mut report = Soak::default();
     let mut scan_at = start.after(Duration::from_secs(options.scan_every.max(1)));
     let mut before = rig.stack.meter.octets;
+    let last = start.after(Duration::from_secs(60 * u64::from(options.minutes)));
     for minute in 1..=u64::from(options.minutes) {
         let end = start.after(Duration::from_secs(60 * minute));
         while rig.now() < end {
@@ -131,7 +132,7 @@ pub fn soak(options: &Options) -> Result<Soak> {
                 recover(&mut rig, &faults)?;
                 continue;
             }
-            if options.scan_every != 0 && rig.now() >= scan_at {
+            if options.scan_every != 0 && rig.now() >= scan_at && rig.now() < last {
                 scan_at = scan_at.after(Duration::from_secs(options.scan_every));
                 if rig.start_scan(&[], &[]).is_ok() {
                     report.scans.started += 1;
@@ -229,6 +230,11 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
 
 /// Runs the command.
 pub fn run(options: &Options) -> Result<bool> {
+    if let Some(path) = &options.plot {
+        // Before the hour, not after it.
+        std::fs::File::create(path)
+            .with_context(|| format!("cannot write the plot {}", path.display()))?;
+    }
     let report = soak(options)?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);

@@ -1,0 +1,218 @@
+//! The program as a user runs it: exit codes, the names in its JSON, and its sentences for bad input.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn bes_sim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bes-sim"))
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = bes_sim(arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("one JSON object on standard output")
+}
+
+#[track_caller]
+fn assert_has(value: &Value, paths: &[&str]) {
+    for path in paths {
+        let found = path
+            .split('.')
+            .try_fold(value, |value, name| value.get(name));
+        assert!(
+            found.is_some_and(|found| !found.is_null()),
+            "{path} is missing in {value:#}"
+        );
+    }
+}
+
+#[test]
+fn the_demonstration_reports_under_the_names_that_are_its_interface() {
+    let demo = json(&["demo", "--json"]);
+    assert_has(
+        &demo,
+        &[
+            "boot.messages",
+            "boot.bytes",
+            "boot.virtual_ms",
+            "scan.bss",
+            "join.virtual_ms",
+            "credits.capacity",
+            "anomalies",
+        ],
+    );
+    assert_has(
+        &demo["scan"]["bss"][0],
+        &["ssid", "bssid", "channel", "signal_dbm"],
+    );
+    for direction in ["rx", "tx"] {
+        assert_has(
+            &demo[direction],
+            &[
+                "frames",
+                "mib_per_s",
+                "bus_efficiency",
+                "frames_per_burst",
+                "bus_commands_per_frame",
+                "wakeups_per_1000_frames",
+                "dispatches_per_1000_frames",
+            ],
+        );
+    }
+    assert!(
+        demo["replay"]["frames_up"].as_u64() > Some(400)
+            && demo["replay"]["frames_down"].as_u64() > Some(300)
+    );
+    for zero in [
+        &demo["replay"]["mismatched"],
+        &demo["credits"]["leaked"],
+        &demo["anomalies"],
+        &demo["violations"],
+    ] {
+        assert_eq!(zero.as_u64(), Some(0), "{demo:#}");
+    }
+    // The bounds of the bus are virtual: the same on every machine.
+    assert!(
+        demo["rx"]["bus_efficiency"].as_f64() >= Some(0.92),
+        "{demo:#}"
+    );
+    assert!(
+        demo["tx"]["bus_efficiency"].as_f64() >= Some(0.86),
+        "{demo:#}"
+    );
+    assert!(
+        demo["rx"]["bus_commands_per_frame"].as_f64() <= Some(0.2),
+        "{demo:#}"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_demonstration() {
+    assert_eq!(
+        json(&["demo", "--json"]),
+        json(&["demo", "--json", "--seed", "1"])
+    );
+}
+
+#[test]
+fn without_a_command_the_demonstration_runs_and_a_person_can_read_it() {
+    let output = bes_sim(&[]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for said in [
+        "firmware runs",
+        "connected to bes-secure (wpa2)",
+        "download",
+        "upload",
+        "no hardware has been tried",
+    ] {
+        assert!(text.contains(said), "\"{said}\" is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_soak_reports_under_the_names_that_are_its_interface_and_plots() {
+    let plot = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.svg");
+    let plot = plot.to_str().unwrap();
+    let soak = json(&[
+        "soak",
+        "--minutes",
+        "2",
+        "--scan-every",
+        "30",
+        "--fault",
+        "crc",
+        "moved",
+        "--json",
+        "--plot",
+        plot,
+    ]);
+    assert_has(
+        &soak,
+        &[
+            "throughput.mean_mib_per_s",
+            "throughput.min_over_mean",
+            "throughput.per_minute",
+            "scans.started",
+            "scans.refused",
+            "frames.lost",
+            "anomalies",
+        ],
+    );
+    assert_eq!(
+        soak["throughput"]["per_minute"].as_array().map(Vec::len),
+        Some(2)
+    );
+    assert_eq!(soak["scans"]["started"].as_u64(), Some(3));
+    assert!(
+        soak["faults"]["crc"].as_u64() > Some(0) && soak["faults"]["moved"].as_u64() > Some(0),
+        "{soak:#}"
+    );
+    assert!(
+        soak["throughput"]["min_over_mean"].as_f64() > Some(0.9),
+        "{soak:#}"
+    );
+    assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
+}
+
+#[test]
+fn a_trace_is_readable_and_its_file_is_pcapng() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bus.pcapng");
+    let output = bes_sim(&["trace", "--skip-boot", "--pcapng", file.to_str().unwrap()]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for said in [
+        "CMD52 R 1:0x001",
+        "CMD53 W 1:",
+        "startup",
+        "join",
+        "receive",
+    ] {
+        assert!(text.contains(said), "\"{said}\" is missing in the trace");
+    }
+    assert_eq!(std::fs::read(file).unwrap()[..4], [0x0A, 0x0D, 0x0D, 0x0A]);
+}
+
+#[test]
+fn chips_do_not_share_anything() {
+    let chips = json(&["chips", "3", "--time", "100", "--json"]);
+    let each = chips["per_chip"].as_array().unwrap();
+    assert_eq!(each.len(), 3);
+    // Seeds differ, the bus does not: the same figures for each of them.
+    assert!(
+        each.iter()
+            .all(|chip| chip["leaked"] == 0 && chip["rx"]["frames"] == each[0]["rx"]["frames"]),
+        "{chips:#}"
+    );
+}
+
+#[test]
+fn bad_files_and_options_get_one_sentence_that_says_what_to_do() {
+    let says = |arguments: &[&str]| {
+        let output = bes_sim(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(says(&["replay", "does-not-exist.pcap"]).contains("cannot read does-not-exist.pcap"));
+    assert!(
+        says(&["replay", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+            .contains("neither a pcap nor a pcapng")
+    );
+    assert!(says(&["soak", "--fault", "gremlins"]).contains("there are crc, timeout"));
+    assert!(says(&["soak", "--minutes", "0"]).contains("0 is not in"));
+    assert!(
+        says(&["soak", "--minutes", "1", "--plot", "/does/not/exist.svg"])
+            .contains("cannot write the plot")
+    );
+    assert!(says(&["demo", "--firmware", env!("CARGO_MANIFEST_DIR")])
+        .contains("give the folder that holds bes2600/"));
+    assert!(says(&["chips", "1000"]).contains("1000 is not in"));
+}

@@ -24,7 +24,7 @@ pub const TRAILER: usize = 4;
 pub(crate) const IDENTITY: u16 = 0x0C3F;
 
 /// Difference between a request and its confirm in the LMAC class.
-pub(crate) const CONFIRM: u16 = 0x0400;
+const CONFIRM: u16 = 0x0400;
 
 #[derive(Debug)]
 enum State {

@@ -5,6 +5,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "factory_text" => factory_text(),
         "firmware_image" => firmware_image(),
+        "hostile_chip" => hostile_chip(),
         "management_frame" => management_frame(),
         "rx_burst" => rx_burst(),
         "wsm_message" => wsm_message(),
@@ -361,4 +362,66 @@ fn firmware_image() -> Vec<(String, Vec<u8>)> {
         ("cut", image(64, 0x2000_0000, 0)[..19].to_vec()),
         ("empty", Vec::new()),
     ])
+}
+
+/// Scripts that are honest up to a place in the life of a station, lie there in one way, and are honest again.
+fn hostile_chip() -> Vec<(String, Vec<u8>)> {
+    /// Steps of an honest run until about here. They need not be exact: a lie a few steps later is a lie as well.
+    const PLACES: [(&str, usize); 9] = [
+        ("first_access", 0),
+        ("download", 6),
+        ("firmware_starts", 14),
+        ("wifi_on", 21),
+        ("start_up", 60),
+        ("scan", 120),
+        ("join", 185),
+        ("traffic", 620),
+        ("leave", 1415),
+    ];
+    // What each byte does depends on the access that takes it: see `bes_sim::hostile`.
+    const LIES: [(&str, &[u8]); 10] = [
+        // A register holds something else.
+        ("register_ff", &[0xE0, 0xFF]),
+        ("register_00", &[0xE1, 0x00]),
+        ("register_odd", &[0xE2, 0x41, 0xE3, 0x12]),
+        // A command fails, is lost, or fails although it moved.
+        ("failed_crc", &[0xF8, 0x05]),
+        ("failed_timeout", &[0xF9, 0x00]),
+        ("moved_and_failed", &[0xFC, 0x05]),
+        // Bytes of a burst are others: somewhere, in a row, from the start, in a header.
+        ("bent_bytes", &[0xE0, 0x00, 0x01, 0x80, 0x00, 0x03, 0x7F]),
+        (
+            "bent_row",
+            &[0xA1, 0x00, 0x02, 0xFF, 0xFF, 0xFF, 0x7F, 0x04, 0x08],
+        ),
+        ("bent_header", &[0xA3, 0x02, 0x04, 0xA3, 0x00, 0x80]),
+        // An interrupt that is none, or the other way round.
+        ("interrupt", &[0xFF]),
+    ];
+    let honest = |steps: usize| {
+        let mut script = vec![[0, 255]; steps / 256].concat();
+        if steps % 256 > 0 {
+            script.extend([0, (steps % 256 - 1) as u8]);
+        }
+        script
+    };
+    let mut seeds = vec![("honest".to_owned(), Vec::new())];
+    for (place, steps) in PLACES {
+        for (name, lie) in LIES {
+            let mut script = honest(steps);
+            // Eight times, a few steps apart, so that it meets several kinds of access.
+            for distance in 0..8 {
+                script.extend_from_slice(lie);
+                script.extend(honest(distance));
+            }
+            seeds.push((format!("{place}_{name}"), script));
+        }
+    }
+    // Every register and every byte of every burst for a while: the chip has lost its mind.
+    for (place, steps) in PLACES {
+        let mut script = honest(steps);
+        script.extend((0u32..400).map(|step| (step.wrapping_mul(0x9E37_79B1) >> 24) as u8));
+        seeds.push((format!("{place}_madness"), script));
+    }
+    seeds
 }

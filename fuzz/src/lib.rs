@@ -1,12 +1,10 @@
-//! Fuzz targets: everything that reads bytes from the chip, from the air or from a file.
+//! Fuzz targets: everything that reads bytes from the chip, from the air or from a file, and the whole driver on a chip
+//! that lies.
 //!
 //! A target is a function of bytes. It must return for every input; a panic, a wrong result (the assertions below) or
 //! an input that takes seconds is a bug. `cargo xtask fuzz` runs them: under libFuzzer where a nightly toolchain is
 //! present, with the driver in `src/bin/driver.rs` otherwise. Seeds are in `corpus/`, written by `cargo run --bin
 //! corpus` from [`corpus`].
-//!
-//! A target that drives the whole stack against a chip that answers arbitrarily belongs here as well, named
-//! `hostile_chip`; the same five steps.
 //!
 //! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz_targets/`, an entry in `Cargo.toml`,
 //! seeds in [`corpus::seeds`]. A test checks that none of these was forgotten.
@@ -21,9 +19,10 @@ pub mod corpus;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("factory_text", factory_text),
     ("firmware_image", firmware_image),
+    ("hostile_chip", hostile_chip),
     ("management_frame", management_frame),
     ("rx_burst", rx_burst),
     ("wsm_message", wsm_message),
@@ -61,6 +60,29 @@ pub fn firmware_image(data: &[u8]) {
         }
         Err(error) => show(error),
     }
+}
+
+/// Boot, scan, join and traffic with a chip that lies: see [`bes_sim::hostile::act`].
+///
+/// In a script most bytes are honest, and a session takes thousands of them. So that inputs stay short, a zero stands
+/// together with the byte behind it for that many honest steps, and one more.
+pub fn hostile_chip(data: &[u8]) {
+    /// A session has no more steps in which lies matter.
+    const LONGEST: usize = 20_000;
+
+    let mut script = Vec::new();
+    let mut bytes = data.iter().copied();
+    while let Some(byte) = bytes.next() {
+        let count = match byte {
+            0 => usize::from(bytes.next().unwrap_or(0)) + 1,
+            _ => 1,
+        };
+        script.extend(std::iter::repeat_n(byte, count));
+        if script.len() >= LONGEST {
+            break;
+        }
+    }
+    bes_sim::hostile::act(&script);
 }
 
 /// A frame from the air: as it is, and inside a RECEIVE indication whose 28 bytes of status come first.

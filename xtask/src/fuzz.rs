@@ -50,7 +50,8 @@ pub(crate) fn step(project: &Project, seconds: u64) -> Result<Outcome> {
         &Options {
             seconds,
             target: Vec::new(),
-            stable: false,
+            // Building for libFuzzer takes longer than this run; it is for `cargo xtask fuzz`.
+            stable: true,
             seed: None,
         },
     )?;
@@ -72,7 +73,7 @@ fn fuzz(project: &Project, options: &Options) -> Result<(u64, u64)> {
         .filter(|name| options.target.is_empty() || options.target.contains(name))
         .collect();
     let engine = if options.stable || !has_libfuzzer() {
-        println!("on stable, without coverage (`rustup toolchain install nightly` and a C++ compiler give libFuzzer)");
+        println!("on stable, not guided by coverage; `cargo xtask fuzz` uses libFuzzer if there are nightly and a C++ compiler");
         Engine::stable(project, &folder)?
     } else {
         Engine::libfuzzer(project, &folder, &wanted)?
@@ -168,18 +169,19 @@ impl Engine {
     }
 
     fn stable(project: &Project, folder: &Path) -> Result<Self> {
-        let target = project.target.join("fuzz");
+        // The profile and the folder of the tests, so that crates from outside are built once. It is optimised, and it
+        // checks arithmetic.
         let mut build = Command::new("cargo");
         build
-            .args(["build", "--release", "--bin", "driver", "--manifest-path"])
+            .args(["build", "--bin", "driver", "--manifest-path"])
             .arg(folder.join("Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &target);
+            .env("CARGO_TARGET_DIR", &project.target);
         echo(&build);
         ensure!(
             build.status()?.success(),
             "the fuzz driver does not compile"
         );
-        Ok(Self::Stable(target.join("release/driver")))
+        Ok(Self::Stable(project.target.join("debug/driver")))
     }
 
     fn command(&self, folder: &Path, name: &str, options: &Options) -> Result<Command> {

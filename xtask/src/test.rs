@@ -38,7 +38,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         let mut command = cargo(&[task, "--manifest-path"]);
         command
             .arg(&fuzz_manifest)
-            .env("CARGO_TARGET_DIR", project.target.join("fuzz"))
+            // The same folder, so that crates from outside are built once.
+            .env("CARGO_TARGET_DIR", &project.target)
             .args(rest);
         command
     };

@@ -272,6 +272,26 @@ mod tests {
     }
 
     #[test]
+    fn traffic_for_a_device_that_is_off_waits_instead_of_standing_still() {
+        let mut air = Air::new(AirConfig::default());
+        air.add_access_point(ApConfig::open(OPEN, Channel::ht20(6)));
+        let mut rig = Rig::new(Setup::new(air));
+        rig.bring_up().unwrap();
+        rig.scan(&[6], &[]).unwrap();
+        rig.connect(OPEN, None).unwrap();
+        rig.upload = Some(crate::rig::Upload {
+            msdu: MSDU,
+            interval: None,
+            next: rig.now(),
+            made: 0,
+        });
+        rig.device.shutdown(&mut rig.stack);
+        let start = rig.now();
+        rig.run_for(Duration::from_millis(30));
+        assert_eq!(rig.now().since(start), Duration::from_millis(30));
+    }
+
+    #[test]
     fn liars_of_many_kinds_neither_hang_nor_break_the_driver() {
         for seed in 0..60 {
             let mut rng = fastrand::Rng::with_seed(seed);

@@ -39,6 +39,9 @@ pub const ADDRESS: MacAddress = MacAddress([0x02, 0, 0, 0, 0x01, 0]);
 /// Most rounds at one instant of virtual time before the program calls it a standstill.
 const ROUNDS_PER_INSTANT: u32 = 10_000;
 
+/// How long the generator of traffic waits when a frame was refused.
+const REFUSED_PAUSE: Duration = Duration::from_millis(1);
+
 /// How everything is set up.
 pub struct Setup {
     /// Card, chip and bus.
@@ -192,7 +195,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             }
             let mut next = earliest(deadline, self.stack.station.deadline());
             if let Some(upload) = &self.upload {
-                if self.is_open() {
+                if self.is_open() && self.stack.station.is_connected() {
                     next = earliest(next, Some(upload.next));
                 }
             }
@@ -488,6 +491,8 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             let frame = self.generate(&upload, key, now);
             if let Err(frame) = self.transmit(frame, info) {
                 self.stack.recycle(frame);
+                // The device does not take frames at all, or this queue is just full.
+                upload.next = now.after(REFUSED_PAUSE);
                 break;
             }
             upload.made += 1;

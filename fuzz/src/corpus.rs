@@ -400,8 +400,8 @@ fn hostile_chip() -> Vec<(String, Vec<u8>)> {
     ];
     let honest = |steps: usize| {
         let mut script = vec![[0, 255]; steps / 256].concat();
-        if steps % 256 > 0 {
-            script.extend([0, (steps % 256 - 1) as u8]);
+        if let Some(rest) = (steps % 256).checked_sub(1) {
+            script.extend([0, rest as u8]);
         }
         script
     };

@@ -27,3 +27,8 @@ pub mod stack;
 pub mod station;
 pub mod trace;
 pub mod transfer;
+
+/// The Rust of the porting guide is compiled as a test, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/porting.md")]
+pub struct PortingGuide;

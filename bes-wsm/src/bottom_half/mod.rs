@@ -207,9 +207,9 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         self.in_flight.count_where(matches)
     }
 
-    /// Whether neither a frame nor a command is inside the chip.
-    pub const fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.command.is_idle()
+    /// Whether nothing is due from the chip: neither the confirm of a frame nor that of a command.
+    pub fn is_idle(&self) -> bool {
+        !self.awaits_confirm() && self.command.is_idle()
     }
 
     /// What was counted.

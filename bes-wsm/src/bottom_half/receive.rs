@@ -11,7 +11,7 @@ use crate::recovery::RecoveryReason;
 use crate::sequence::SequenceClass;
 use crate::wire::startup::Startup;
 use crate::wire::tx::{MultiTransmitConfirm, TransmitConfirm};
-use crate::wire::{Confirm, MessageId};
+use crate::wire::{confirm, Confirm, MessageId};
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
 use bes_hal::transport::{Burst, Transport};
 use bes_hal::Instant;
@@ -204,6 +204,10 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         match self.command.answer(id) {
             Match::Answer(slot) => {
                 self.window.release(slot);
+                if confirm::check(message).is_err() {
+                    self.anomalies
+                        .record(Anomaly::BadConfirm(MessageId::from_raw(id)), now);
+                }
                 client.command_done(Ok(message), now);
             }
             Match::Other => self

@@ -158,7 +158,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
                 client.returned(outgoing.frame, outgoing.tag, ReturnReason::Unsendable, now);
                 continue;
             };
-            if self.in_flight.is_empty() {
+            if !self.awaits_confirm() {
                 // The supervision of confirms starts with the first frame.
                 self.supervise(now);
             }

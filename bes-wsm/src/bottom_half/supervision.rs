@@ -44,8 +44,11 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             Session::AwaitStartup(deadline) => Some(deadline),
             _ => None,
         };
-        let progress = (!self.in_flight.is_empty())
-            .then(|| self.last_confirm.after(PROGRESS_TIMEOUT).min(self.sweep_at));
+        // As in `check_deadlines`: what is not acted upon there must not wake anybody here.
+        let waiting = self.awaits_confirm();
+        let progress = (waiting && !self.command.is_sent())
+            .then(|| self.last_confirm.after(PROGRESS_TIMEOUT));
+        let progress = earliest(progress, waiting.then_some(self.sweep_at));
         let settle = self.settle.map(|(at, _)| at);
         earliest(
             earliest(startup, progress),
@@ -63,6 +66,12 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             || self.last_look.since(self.last_burst) < LIVELY;
         self.last_look
             .after(if busy { POLL_BUSY } else { POLL_IDLE })
+    }
+
+    /// Whether the confirm of a frame is due. A frame that was given up keeps its credit until its confirm comes after
+    /// all, but nothing waits for it.
+    pub(super) fn awaits_confirm(&self) -> bool {
+        self.in_flight.len() > usize::from(self.in_flight.orphans())
     }
 
     /// Decides whether the announcement is to be read without an interrupt.
@@ -120,8 +129,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             return Ok(());
         }
         // A command may keep the chip busy for longer; it has a deadline of its own (D23).
-        let waiting = self.in_flight.len() > usize::from(self.in_flight.orphans());
-        if waiting
+        if self.awaits_confirm()
             && !self.command.is_sent()
             && self.last_confirm.after(PROGRESS_TIMEOUT).is_due(now)
         {

@@ -21,6 +21,7 @@ pub mod bluetooth;
 pub mod bss;
 pub mod channel;
 pub mod configuration;
+pub mod confirm;
 pub mod describe;
 pub mod edca;
 pub mod epta;

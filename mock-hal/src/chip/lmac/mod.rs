@@ -222,6 +222,11 @@ impl<M: Medium> Lmac<M> {
         self.outbox.fault(kind, fault);
     }
 
+    /// Forgets the faults that have not struck yet.
+    pub fn clear_faults(&mut self) {
+        self.outbox.clear_faults();
+    }
+
     /// Queues a message for the host; it gets the next sequence number of its class.
     pub fn inject_message(&mut self, message: Vec<u8>) {
         self.outbox.push(message, self.now);

@@ -95,6 +95,11 @@ impl Outbox {
         self.faults.push_back((kind, fault));
     }
 
+    /// Forgets the faults that were not used yet.
+    pub(crate) fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
     /// Received data frames that wait.
     pub(crate) const fn receiving(&self) -> usize {
         self.receiving + self.held.len()

@@ -109,6 +109,12 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
         &self.firmware
     }
 
+    /// Where the firmware files come from, to give it other files for the next boot. Not to be used while a boot is
+    /// under way.
+    pub fn firmware_mut(&mut self) -> &mut F {
+        &mut self.firmware
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config

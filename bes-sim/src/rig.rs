@@ -541,7 +541,10 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
                     if let Some(mark) = mark {
                         self.stack.mark(&frame, mark);
                     }
-                    let info = self.info(AccessCategory::Voice, false, None);
+                    // A protected frame is one that the chip has the key for.
+                    let protected = frame.get(1).is_some_and(|flags| flags & 0x40 != 0);
+                    let key = self.stack.station.key().filter(|_| protected);
+                    let info = self.info(AccessCategory::Voice, false, key);
                     let frame = self.stack.frame(&frame);
                     if let Err(frame) = self.transmit(frame, info) {
                         self.stack.recycle(frame);

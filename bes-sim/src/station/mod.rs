@@ -7,6 +7,7 @@
 //! | `Authenticating` | the answer | sends an association request |
 //! | `Associating` | the answer | tells the driver; open networks are connected |
 //! | `Handshake` | messages 1 and 3 | answers, installs both keys |
+//! | `Connected` | a new group key | answers, installs it |
 //! | `Connected` | loss | `Idle` |
 //!
 //! Every waiting state has a deadline; three attempts, then the connection has failed.
@@ -103,7 +104,10 @@ enum State {
         deadline: Instant,
         keys: Option<Keys>,
     },
-    Connected,
+    Connected {
+        /// For the keys of a protected network that change later.
+        supplicant: Option<Box<Supplicant>>,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +159,7 @@ impl Station {
 
     /// Whether data may flow.
     pub const fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected)
+        matches!(self.state, State::Connected { .. })
     }
 
     /// Whether nothing is under way.
@@ -232,7 +236,7 @@ impl Station {
     /// When [`poll`](Self::poll) is due.
     pub const fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle | State::Connected => None,
+            State::Idle | State::Connected { .. } => None,
             State::Authenticating { deadline, .. }
             | State::Associating { deadline, .. }
             | State::Handshake { deadline, .. } => Some(*deadline),
@@ -254,7 +258,7 @@ impl Station {
             State::Authenticating { .. } => self.fail(Failure::AuthenticationTimeout),
             State::Associating { .. } => self.fail(Failure::AssociationTimeout),
             State::Handshake { .. } => self.fail(Failure::HandshakeTimeout),
-            State::Idle | State::Connected => {}
+            State::Idle | State::Connected { .. } => {}
         }
     }
 
@@ -291,7 +295,11 @@ impl Station {
                     key: keys.group,
                     counter: keys.counter,
                 });
-                self.state = State::Connected;
+                let supplicant = match std::mem::replace(&mut self.state, State::Idle) {
+                    State::Handshake { supplicant, .. } => Some(supplicant),
+                    _ => None,
+                };
+                self.state = State::Connected { supplicant };
                 self.connected_at = Some(now);
             }
             _ => {}
@@ -315,7 +323,7 @@ impl Station {
             subtype::DEAUTH | subtype::DISASSOC => self.handle_disconnect(frame),
             subtype::DATA | subtype::QOS_DATA => {
                 if let Some((_, ETHERTYPE_EAPOL, packet)) = dot11::parse_data(frame, stripped) {
-                    self.handle_eapol(packet, now);
+                    self.handle_eapol(packet);
                 }
             }
             _ => {}
@@ -413,7 +421,7 @@ impl Station {
                 };
             }
             None => {
-                self.state = State::Connected;
+                self.state = State::Connected { supplicant: None };
                 self.connected_at = Some(now);
             }
         }
@@ -425,34 +433,54 @@ impl Station {
         }
     }
 
-    fn handle_eapol(&mut self, packet: &[u8], now: Instant) {
-        let State::Handshake {
-            supplicant, keys, ..
-        } = &mut self.state
-        else {
-            return;
-        };
-        let (reply, mark) = match supplicant.handle(packet) {
-            Ok(Step::Send(reply)) => (reply, None),
-            Ok(Step::SendThenInstall {
-                packet,
-                pairwise,
-                group: (group, group_index),
-                group_rsc,
-            }) => {
-                *keys = Some(Keys {
-                    pairwise,
-                    group,
-                    group_index,
+    fn handle_eapol(&mut self, packet: &[u8]) {
+        match &mut self.state {
+            State::Handshake {
+                supplicant, keys, ..
+            } => {
+                let (reply, mark) = match supplicant.handle(packet) {
+                    Ok(Step::Send(reply)) => (reply, None),
+                    Ok(Step::SendThenInstall {
+                        packet,
+                        pairwise,
+                        group: (group, group_index),
+                        group_rsc,
+                    }) => {
+                        *keys = Some(Keys {
+                            pairwise,
+                            group,
+                            group_index,
+                            counter: group_rsc,
+                        });
+                        (packet, Some(Mark::Message4))
+                    }
+                    Ok(Step::Ignore | Step::SendAndInstallGroup { .. }) | Err(_) => return,
+                };
+                let frame = self.data(ETHERTYPE_EAPOL, &reply, None);
+                self.wishes.push_back(Wish::Send { frame, mark });
+            }
+            State::Connected {
+                supplicant: Some(supplicant),
+            } => {
+                let Ok(Step::SendAndInstallGroup {
+                    packet,
+                    group: (key, index),
+                    group_rsc,
+                }) = supplicant.handle(packet)
+                else {
+                    return;
+                };
+                let frame = self.data(ETHERTYPE_EAPOL, &packet, self.key());
+                self.wishes.push_back(Wish::Send { frame, mark: None });
+                self.wishes.push_back(Wish::Key {
+                    peer: None,
+                    index,
+                    key,
                     counter: group_rsc,
                 });
-                (packet, Some(Mark::Message4))
             }
-            Ok(Step::Ignore) | Err(_) => return,
-        };
-        let _ = now;
-        let frame = self.data(ETHERTYPE_EAPOL, &reply, None);
-        self.wishes.push_back(Wish::Send { frame, mark });
+            _ => {}
+        }
     }
 
     /// A data frame to the access point itself.

@@ -1,4 +1,4 @@
-//! WPA2-PSK, the station's side of the 4-way handshake (IEEE 802.11, 12.7.6).
+//! WPA2-PSK, the station's side of the 4-way handshake (IEEE 802.11, 12.7.6) and of the group key handshake (12.7.7).
 
 use crate::station::dot11::RSN_PSK_CCMP;
 use aes_kw::KekAes128;
@@ -47,6 +47,15 @@ pub enum Step {
         /// Receive sequence counter of the group key.
         group_rsc: u64,
     },
+    /// Send this EAPOL packet protected, and install the new group key.
+    SendAndInstallGroup {
+        /// Message 2 of the group key handshake.
+        packet: Vec<u8>,
+        /// Group key and its id.
+        group: ([u8; 16], u8),
+        /// Receive sequence counter of the group key.
+        group_rsc: u64,
+    },
 }
 
 /// Why a packet of the access point is no good.
@@ -68,6 +77,8 @@ pub struct Supplicant {
     authenticator: MacAddress,
     nonce: [u8; 32],
     ptk: Option<[u8; 48]>,
+    /// Replay counter of the last message with a good integrity code.
+    replay: Option<u64>,
 }
 
 impl Supplicant {
@@ -84,6 +95,7 @@ impl Supplicant {
             authenticator,
             nonce,
             ptk: None,
+            replay: None,
         }
     }
 
@@ -93,17 +105,22 @@ impl Supplicant {
             return Err(Refusal::Malformed);
         }
         let info = u16::from_be_bytes([packet[KEY_INFO], packet[KEY_INFO + 1]]);
-        if info & INFO_ACK == 0 || info & INFO_PAIRWISE == 0 {
+        if info & INFO_ACK == 0 {
             return Ok(Step::Ignore);
         }
         if info & INFO_MIC == 0 {
+            // Message 1. A new handshake would need a new nonce and an end of the present keys, which a network that
+            // only renews its group key never asks for.
+            if info & INFO_PAIRWISE == 0 || self.replay.is_some() {
+                return Ok(Step::Ignore);
+            }
             let their_nonce: [u8; 32] = packet[NONCE..NONCE + 32]
                 .try_into()
                 .map_err(|_| Refusal::Malformed)?;
             self.ptk = Some(self.derive(&their_nonce));
             return Ok(Step::Send(self.reply(
                 packet,
-                INFO_MIC,
+                INFO_PAIRWISE | INFO_MIC,
                 &self.nonce,
                 &RSN_PSK_CCMP,
             )));
@@ -116,22 +133,45 @@ impl Supplicant {
         if mic(&ptk, &unsigned) != packet[MIC..MIC + 16] {
             return Err(Refusal::Mic);
         }
-        if info & INFO_INSTALL == 0 {
+        let mut counter = [0; 8];
+        counter.copy_from_slice(&packet[REPLAY..REPLAY + 8]);
+        let counter = u64::from_be_bytes(counter);
+        if self.replay.is_some_and(|last| counter <= last) {
+            return Ok(Step::Ignore);
+        }
+        let pairwise = info & INFO_PAIRWISE != 0;
+        // Message 3 installs; the first message of the group key handshake is secured by the keys of an earlier one.
+        let expected = if pairwise {
+            info & INFO_INSTALL != 0
+        } else {
+            info & INFO_SECURE != 0 && self.replay.is_some()
+        };
+        if !expected {
             return Ok(Step::Ignore);
         }
         let len = usize::from(u16::from_be_bytes([packet[DATA_LEN], packet[DATA_LEN + 1]]));
         let wrapped = packet.get(DATA..DATA + len).ok_or(Refusal::Malformed)?;
-        let (group, id) =
+        let group =
             unwrap_group_key(&ptk, wrapped, info & INFO_ENCRYPTED != 0).ok_or(Refusal::GroupKey)?;
         let mut rsc = [0; 8];
         rsc[..6].copy_from_slice(&packet[65..71]);
+        let group_rsc = u64::from_le_bytes(rsc);
+        self.replay = Some(counter);
+        if !pairwise {
+            return Ok(Step::SendAndInstallGroup {
+                packet: self.reply(packet, INFO_MIC | INFO_SECURE, &[0; 32], &[]),
+                group,
+                group_rsc,
+            });
+        }
         let mut pairwise = [0; 16];
         pairwise.copy_from_slice(&ptk[32..48]);
+        let info = INFO_PAIRWISE | INFO_MIC | INFO_SECURE;
         Ok(Step::SendThenInstall {
-            packet: self.reply(packet, INFO_MIC | INFO_SECURE, &[0; 32], &[]),
+            packet: self.reply(packet, info, &[0; 32], &[]),
             pairwise,
-            group: (group, id),
-            group_rsc: u64::from_le_bytes(rsc),
+            group,
+            group_rsc,
         })
     }
 
@@ -161,8 +201,7 @@ impl Supplicant {
         packet[..2].copy_from_slice(&[to[0], 3]);
         packet[2..4].copy_from_slice(&((DATA - 4 + data.len()) as u16).to_be_bytes());
         packet[4] = 2;
-        packet[KEY_INFO..KEY_INFO + 2]
-            .copy_from_slice(&(info | INFO_PAIRWISE | INFO_VERSION).to_be_bytes());
+        packet[KEY_INFO..KEY_INFO + 2].copy_from_slice(&(info | INFO_VERSION).to_be_bytes());
         packet[REPLAY..REPLAY + 8].copy_from_slice(&to[REPLAY..REPLAY + 8]);
         packet[NONCE..NONCE + 32].copy_from_slice(nonce);
         packet[DATA_LEN..DATA_LEN + 2].copy_from_slice(&(data.len() as u16).to_be_bytes());

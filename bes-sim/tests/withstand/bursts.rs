@@ -30,7 +30,7 @@ fn watch(story: &Story) -> Arc<AtomicU8> {
             }
             // The MCU class has a counter of its own.
             if id & 0x0C00 != 0x0C00 {
-                seen.store((id >> 13) as u8 + 1 & 7, Ordering::Relaxed);
+                seen.store(((id >> 13) as u8 + 1) & 7, Ordering::Relaxed);
             }
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
         }

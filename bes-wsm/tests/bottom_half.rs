@@ -504,6 +504,22 @@ fn frames_without_any_confirm_end_the_session() {
 }
 
 #[test]
+fn d23_frames_behind_a_slow_command_get_their_full_time() {
+    let mut story = Story::new();
+    story.queue_frames(0..1);
+    story.upper.commands.push_back(write_mib());
+    story.run().unwrap();
+    story.wait(Duration::from_secs(5));
+    story.run().unwrap();
+    story.chip_says(&[(0x0406, &[0; 4])]);
+    story.run().unwrap();
+    story.wait(PROGRESS_TIMEOUT - Duration::from_millis(1));
+    story.run().unwrap();
+    story.wait(Duration::from_millis(1));
+    assert_eq!(story.run(), Err(RecoveryReason::NoProgress));
+}
+
+#[test]
 fn one_lost_confirm_gives_its_frame_back_and_a_late_one_its_credit() {
     let mut story = Story::new();
     story.queue_frames(0..1);

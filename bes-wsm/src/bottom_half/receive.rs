@@ -204,6 +204,8 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         match self.command.answer(id) {
             Match::Answer(slot) => {
                 self.window.release(slot);
+                // The chip lives: frames that waited behind a slow command get their full time (file 20, 15.5).
+                self.last_confirm = now;
                 if confirm::check(message).is_err() {
                     self.anomalies
                         .record(Anomaly::BadConfirm(MessageId::from_raw(id)), now);

@@ -46,8 +46,8 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
         };
         // As in `check_deadlines`: what is not acted upon there must not wake anybody here.
         let waiting = self.awaits_confirm();
-        let progress = (waiting && !self.command.is_sent())
-            .then(|| self.last_confirm.after(PROGRESS_TIMEOUT));
+        let progress =
+            (waiting && !self.command.is_sent()).then(|| self.last_confirm.after(PROGRESS_TIMEOUT));
         let progress = earliest(progress, waiting.then_some(self.sweep_at));
         let settle = self.settle.map(|(at, _)| at);
         earliest(

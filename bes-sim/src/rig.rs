@@ -562,6 +562,13 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
                     key,
                     counter,
                 } => {
+                    // A key with the same number goes first, as mac80211 does it.
+                    let old = self.device.keys().iter().find(|(_, old)| {
+                        (old.interface, old.peer, old.index) == (interface, peer, index)
+                    });
+                    if let Some((slot, _)) = old {
+                        let _ = self.ask(Request::RemoveKey(slot));
+                    }
                     if let Some(parameters) = KeyParameters::new(Cipher::Ccmp, peer, index, &key) {
                         let parameters = parameters.with_receive_counter(counter.to_le_bytes());
                         let _ = self.ask(Request::SetKey(interface, parameters));

@@ -188,6 +188,11 @@ impl Story {
         });
     }
 
+    /// Number of the downlink flow.
+    pub(crate) fn flow(&self) -> u32 {
+        self.flow
+    }
+
     /// Packets in both directions for some time; `meanwhile` happens while they flow, at their start.
     pub(crate) fn exchange_with(
         &mut self,
@@ -216,13 +221,18 @@ impl Story {
         }
     }
 
-    /// Ends the generators and lets what is under way arrive.
-    pub(crate) fn stop_traffic(&mut self) {
+    /// Ends the generators.
+    pub(crate) fn stop_generators(&mut self) {
         if let Some(upload) = self.rig.upload.take() {
             self.made_up = upload.made;
         }
         let (ap, flow) = (self.ap, self.flow);
         self.rig.air(|air| air.access_point_mut(ap).stop_flow(flow));
+    }
+
+    /// Ends the generators and lets what is under way arrive.
+    pub(crate) fn stop_traffic(&mut self) {
+        self.stop_generators();
         self.rig.run_until(Duration::from_secs(12), |rig| {
             rig.needs_recovery() || rig.is_quiet()
         });
@@ -250,11 +260,7 @@ impl Story {
     /// Ends the faults, boots anew, connects, and moves data.
     pub(crate) fn recover(&mut self, story: &str) {
         self.assert_balanced(story);
-        if let Some(upload) = self.rig.upload.take() {
-            self.made_up = upload.made;
-        }
-        let (ap, flow) = (self.ap, self.flow);
-        self.rig.air(|air| air.access_point_mut(ap).stop_flow(flow));
+        self.stop_generators();
         self.faults.disarm_all();
         if self.faults.is_gone() {
             self.faults.reinsert();

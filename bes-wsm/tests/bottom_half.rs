@@ -511,6 +511,9 @@ fn d23_frames_behind_a_slow_command_get_their_full_time() {
     story.run().unwrap();
     story.wait(Duration::from_secs(5));
     story.run().unwrap();
+    // The frames are overdue already, which is nobody's business yet: it must not wake the owner again and again.
+    let now = story.owner.transport().now;
+    assert!(story.owner.next_deadline().unwrap() > now);
     story.chip_says(&[(0x0406, &[0; 4])]);
     story.run().unwrap();
     story.wait(PROGRESS_TIMEOUT - Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! Rules that no compiler checks: where `unsafe` may stand, and what must not be in the tree.
+//! Rules that no compiler checks: where `unsafe` may stand, how long a file may be, and what must not be in the tree.
 
 use crate::project::{Project, PORTABLE};
 use crate::step::Outcome;
@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// The only place for `unsafe`: what wraps the kernel's C.
 const UNSAFE_ALLOWED: &str = "kmod/src/abstractions";
+
+/// Most lines of a file of a portable crate before its tests. The aim is 400 (`CONTRIBUTING.md`); beyond this there is
+/// surely a second concept in it.
+const LONGEST: usize = 900;
 
 /// Checks the files that git knows, or would know.
 pub(crate) fn run(project: &Project) -> Result<Outcome> {
@@ -40,6 +44,14 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
                 &["#[ign".to_owned() + "ore", "to".to_owned() + "do!("],
             ));
         }
+        if name.ends_with(".rs") && PORTABLE.iter().any(|portable| name.starts_with(portable)) {
+            let lines = lines_before_tests(&text);
+            if lines > LONGEST {
+                found.push(format!(
+                    "{name}: {lines} lines before its tests, at most {LONGEST}"
+                ));
+            }
+        }
         if name != DENIED_FILE {
             found.extend(matches(name, &text, &denied));
         }
@@ -56,6 +68,12 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
     }
     ensure!(found.is_empty(), "{} places against the rules", found.len());
     Ok(Outcome::Check)
+}
+
+fn lines_before_tests(text: &str) -> usize {
+    text.lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .count()
 }
 
 /// Words that must not be in the tree, one a line; `#` begins a comment.
@@ -87,6 +105,12 @@ fn matches(name: &str, text: &str, words: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tests_of_a_file_do_not_make_it_long() {
+        assert_eq!(lines_before_tests("a\nb\n\n#[cfg(test)]\nmod tests {}"), 3);
+        assert_eq!(lines_before_tests("a\n    #[cfg(test)]\nb"), 3);
+    }
 
     #[test]
     fn a_denied_word_is_found_with_its_place() {

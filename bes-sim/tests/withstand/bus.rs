@@ -195,3 +195,42 @@ fn a_card_that_stays_away_keeps_the_driver_waiting_and_nothing_else() {
     story.recover("back again");
     assert_eq!(story.rig.device.state(), DeviceState::Running);
 }
+
+#[test]
+fn faults_from_the_first_command_on_end_in_a_working_device_or_in_a_verdict() {
+    let mut worked = 0;
+    for fault in [
+        Fault::Crc,
+        Fault::Timeout,
+        Fault::NotMoved,
+        Fault::Moved,
+        Fault::Stale,
+        Fault::ZeroLength,
+        Fault::ZeroNotGenuine,
+        Fault::SpuriousInterrupt,
+        Fault::LostInterrupt,
+    ] {
+        for every in [2, 3, 7, 20] {
+            let name = format!("{fault}, every {every}");
+            let mut story = Story::new();
+            story.faults.arm(fault, When::Every(every));
+            if whole_life(&mut story) {
+                worked += 1;
+            } else {
+                story
+                    .rig
+                    .run_until(Duration::from_secs(15), |rig| rig.needs_recovery());
+                assert!(
+                    story.reason().is_some() || story.rig.stack.station.failure.is_some(),
+                    "{name}: {:?}, {:?}",
+                    story.rig.device.state(),
+                    story.anomalies()
+                );
+            }
+            assert!(story.faults.count(fault) > 0, "{name}");
+            story.rig.device.shutdown(&mut story.rig.stack);
+            story.recover(&name);
+        }
+    }
+    assert!(worked >= 30, "only {worked} of 36 lives went well");
+}

@@ -44,6 +44,7 @@ pub struct Span {
 
 impl Span {
     /// The part of `bytes` that this span names; empty if it lies outside.
+    #[inline]
     pub fn of(self, bytes: &[u8]) -> &[u8] {
         let start = usize::from(self.start);
         bytes
@@ -52,6 +53,7 @@ impl Span {
     }
 
     /// The part of `bytes` that this span names, to be changed; empty if it lies outside.
+    #[inline]
     pub fn of_mut(self, bytes: &mut [u8]) -> &mut [u8] {
         let start = usize::from(self.start);
         bytes

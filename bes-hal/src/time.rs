@@ -47,6 +47,7 @@ impl Instant {
 
     /// This instant and `duration` more; [`Instant::NEVER`] if that is too far away.
     #[must_use]
+    #[inline]
     pub fn after(self, duration: Duration) -> Self {
         // 2^64 ns are 584 years; a longer duration means "never".
         match u64::try_from(duration.as_nanos()) {
@@ -56,11 +57,13 @@ impl Instant {
     }
 
     /// Time that passed since `earlier`; zero if `earlier` is later.
+    #[inline]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     /// Whether this deadline is reached at `now`.
+    #[inline]
     pub fn is_due(self, now: Self) -> bool {
         self <= now
     }
@@ -75,6 +78,7 @@ impl fmt::Display for Instant {
 }
 
 /// The earlier of two optional deadlines; `None` means there is none.
+#[inline]
 pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -26,6 +26,7 @@ impl Spans {
     };
 
     /// Appends a span; `false` if there is no room for another.
+    #[inline]
     pub fn push(&mut self, span: Span) -> bool {
         match self.spans.get_mut(self.count) {
             Some(entry) => {
@@ -38,6 +39,7 @@ impl Spans {
     }
 
     /// The spans, in order.
+    #[inline]
     pub fn as_slice(&self) -> &[Span] {
         self.spans.get(..self.count).unwrap_or(&[])
     }

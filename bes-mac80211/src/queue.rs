@@ -120,6 +120,12 @@ impl FifoSet {
         Self(self.0 & !queue.bit())
     }
 
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// What is in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -191,17 +191,17 @@ impl<F: TxFrame> Core<F> {
         }
     }
 
-    /// The FIFOs whose frames may leave now.
-    fn open(&self) -> FifoSet {
-        let mut open = FifoSet::EMPTY;
+    /// The FIFOs that have frames which may leave now.
+    #[inline]
+    fn ready(&self) -> FifoSet {
+        let mut ready = self.queues.waiting();
         for id in InterfaceId::ALL {
-            if self.control.may_send(id) {
-                for category in AccessCategory::ALL {
-                    open = open.with(FifoId::new(id, category));
-                }
+            let own = FifoSet::of_interface(id);
+            if !ready.and(own).is_empty() && !self.control.may_send(id) {
+                ready = ready.minus(own);
             }
         }
-        open
+        ready
     }
 
     fn count_out(&mut self, interface: InterfaceId) {
@@ -607,7 +607,7 @@ where
         if let Some(null) = self.next_null(now) {
             return Some(null);
         }
-        let mut ready = self.core.queues.waiting().and(self.core.open());
+        let mut ready = self.core.ready();
         loop {
             let fifo = self.core.scheduler.next(ready)?;
             let Some(front) = self.core.queues.front(fifo) else {
@@ -733,7 +733,7 @@ where
                 .power
                 .touch(Reason::Rx, Owner::Interface(interface.raw()), now);
         }
-        let parts = self.core.parts.get_or_insert([part; MAX_BATCH]);
+        let parts = self.core.parts.get_or_insert_with(|| [part; MAX_BATCH]);
         let Some(slot) = parts.get_mut(self.core.part_count) else {
             return Err(Anomaly::Malformed(MessageId::RECEIVE));
         };

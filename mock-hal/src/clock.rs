@@ -1,33 +1,38 @@
 //! Virtual time: it moves only when a bus command is issued or when somebody says so.
 
 use bes_hal::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The clock of one world.
-#[derive(Clone, Copy, Debug, Default)]
+/// The clock of one world. Clones are the same clock, so that one may look at it without asking the world.
+#[derive(Clone, Debug, Default)]
 pub struct VirtualClock {
-    now: Instant,
+    nanos: Arc<AtomicU64>,
 }
 
 impl VirtualClock {
     /// A clock that starts at `start`.
-    pub const fn new(start: Instant) -> Self {
-        Self { now: start }
+    pub fn new(start: Instant) -> Self {
+        Self {
+            nanos: Arc::new(AtomicU64::new(start.as_nanos())),
+        }
     }
 
     /// Time now.
-    pub const fn now(&self) -> Instant {
-        self.now
+    pub fn now(&self) -> Instant {
+        // Nothing else is read because of it.
+        Instant::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 
     /// Moves to `instant`. Time never goes back: an earlier instant changes nothing.
     pub fn advance_to(&mut self, instant: Instant) {
-        self.now = self.now.max(instant);
+        self.nanos.fetch_max(instant.as_nanos(), Ordering::Relaxed);
     }
 
     /// The instant `duration` from now.
     pub fn deadline(&self, duration: Duration) -> Instant {
-        self.now.after(duration)
+        self.now().after(duration)
     }
 }
 
@@ -42,5 +47,13 @@ mod tests {
         assert_eq!(clock.now(), Instant::from_millis(5));
         clock.advance_to(clock.deadline(Duration::from_millis(1)));
         assert_eq!(clock.now(), Instant::from_millis(6));
+    }
+
+    #[test]
+    fn a_clone_is_the_same_clock() {
+        let mut clock = VirtualClock::default();
+        let other = clock.clone();
+        clock.advance_to(Instant::from_millis(7));
+        assert_eq!(other.now(), Instant::from_millis(7));
     }
 }

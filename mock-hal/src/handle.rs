@@ -3,6 +3,7 @@
 use crate::air::Air;
 use crate::chip::lmac::Lmac;
 use crate::chip::{Chip, Firmware};
+use crate::clock::VirtualClock;
 use crate::statistics::Statistics;
 use crate::trace::Trace;
 use crate::violation::Violation;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub struct Handle {
     world: Arc<Mutex<World>>,
+    clock: VirtualClock,
 }
 
 /// Locks a world. A panic of somebody who held it is that one's failure; the world is still consistent enough to be
@@ -25,7 +27,8 @@ pub(crate) fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 
 impl Handle {
     pub(crate) fn new(world: Arc<Mutex<World>>) -> Self {
-        Self { world }
+        let clock = lock(&world).clock().clone();
+        Self { world, clock }
     }
 
     /// Lets `f` use the world. The driver's next bus command waits meanwhile: `f` must not use the driver.
@@ -35,7 +38,7 @@ impl Handle {
 
     /// Time now.
     pub fn now(&self) -> Instant {
-        self.with(|world| world.now())
+        self.clock.now()
     }
 
     /// When something happens by itself, if anything will.

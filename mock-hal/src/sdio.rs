@@ -2,6 +2,7 @@
 
 use crate::card::{cccr, Command52, Silence, R5};
 use crate::chip::Firmware;
+use crate::clock::VirtualClock;
 use crate::handle::{lock, Handle};
 use crate::world::{Config, World};
 use bes_hal::error::SdioError;
@@ -19,10 +20,13 @@ impl Card {
     /// Inserts a card: the driver gets the function, tests and programs get the handle.
     pub fn insert(config: Config, firmware: Box<dyn Firmware>) -> (EmulatedSdio, Handle) {
         let limits = config.limits;
-        let world = Arc::new(Mutex::new(World::new(config, firmware)));
+        let world = World::new(config, firmware);
+        let clock = world.clock().clone();
+        let world = Arc::new(Mutex::new(world));
         (
             EmulatedSdio {
                 world: world.clone(),
+                clock,
                 limits,
                 pool: Arc::default(),
             },
@@ -71,6 +75,7 @@ impl Drop for BurstVec {
 /// Function 1 of an emulated card.
 pub struct EmulatedSdio {
     world: Arc<Mutex<World>>,
+    clock: VirtualClock,
     limits: HostLimits,
     pool: Arc<Pool>,
 }
@@ -125,7 +130,7 @@ impl SdioFunction for EmulatedSdio {
     type Buffer = BurstVec;
 
     fn now(&self) -> Instant {
-        self.world().now()
+        self.clock.now()
     }
 
     fn limits(&self) -> HostLimits {

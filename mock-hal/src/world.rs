@@ -99,6 +99,11 @@ impl World {
         self.clock.now()
     }
 
+    /// The clock.
+    pub(crate) fn clock(&self) -> &VirtualClock {
+        &self.clock
+    }
+
     /// How the card, its bus and its host controller are. The chip's settings may have changed since.
     pub fn config(&self) -> &Config {
         &self.config

@@ -460,6 +460,7 @@ impl Client {
 impl Air {
     /// Adds a station that joins the network of the radio under test.
     pub fn add_client(&mut self, config: ClientConfig) -> ClientId {
+        self.changed();
         self.clients.push(Client::new(config));
         ClientId(self.clients.len() - 1)
     }
@@ -479,6 +480,7 @@ impl Air {
     ///
     /// If the id is from another air.
     pub fn client_mut(&mut self, id: ClientId) -> &mut Client {
+        self.changed();
         &mut self.clients[id.0]
     }
 

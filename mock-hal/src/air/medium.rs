@@ -11,6 +11,7 @@ use super::replay::{Injection, Recorded, Replay};
 use super::station::{Outgoing, Purpose};
 use super::{Address, Channel, Heard, PhyRate};
 use bes_hal::time::{earliest, Instant};
+use core::cell::Cell;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io::Write;
@@ -96,6 +97,17 @@ pub struct Air {
     burst: Burst,
     pub(super) capture: Option<Capture>,
     pub(super) counters: AirCounters,
+    upcoming: Cell<Option<Upcoming>>,
+}
+
+/// What happens next, as long as nothing changes: it is asked for with every bus command and changes seldom.
+#[derive(Clone, Copy, Debug)]
+struct Upcoming {
+    next: Option<(Instant, Next)>,
+    /// When this was found out.
+    asked: Instant,
+    /// Whether there was room for generated frames then.
+    room: bool,
 }
 
 /// What happens next.
@@ -131,11 +143,13 @@ impl Air {
             burst: Burst::default(),
             capture: None,
             counters: AirCounters::default(),
+            upcoming: Cell::new(None),
         }
     }
 
     /// Adds an access point. Its first beacon comes within one beacon interval.
     pub fn add_access_point(&mut self, mut config: ApConfig) -> ApId {
+        self.changed();
         let index = self.access_points.len();
         if config.bssid == [0; 6] {
             config.bssid = [0x02, 0xA1, 0x12, 0, 0, index as u8 + 1];
@@ -165,11 +179,13 @@ impl Air {
     ///
     /// If the id is from another air.
     pub fn access_point_mut(&mut self, id: ApId) -> &mut AccessPoint {
+        self.changed();
         &mut self.access_points[id.0]
     }
 
     /// Adds traffic of others to a channel, or changes it; a share of 0 ends it.
     pub fn set_noise(&mut self, noise: Noise) {
+        self.changed();
         self.noise
             .retain(|noisy| noisy.noise.channel != noise.channel);
         if noise.share > 0.0 && !self.config.unlimited {
@@ -197,6 +213,7 @@ impl Air {
 
     /// Switches the limits of the air off or on.
     pub fn set_unlimited(&mut self, unlimited: bool) {
+        self.changed();
         self.config.unlimited = unlimited;
     }
 
@@ -207,6 +224,7 @@ impl Air {
 
     /// Puts a frame on the air as it is.
     pub fn inject(&mut self, injection: Injection) {
+        self.changed();
         self.replay.inject(injection);
     }
 
@@ -252,6 +270,7 @@ impl Air {
     }
 
     fn set_busy(&mut self, channel: u8, until: Instant) {
+        self.changed();
         match self.busy.iter_mut().find(|(number, _)| *number == channel) {
             Some((_, busy)) => *busy = until.max(*busy),
             None => self.busy.push((channel, until)),
@@ -261,14 +280,40 @@ impl Air {
     /// When something happens next. [`Air::advance`] to it, then [`Air::pop_heard`]. Frames that were heard by now
     /// and not popped are no event.
     pub fn next_event(&self) -> Option<Instant> {
-        let due = self
-            .heard
-            .partition_point(|(heard, _)| heard.at <= self.now);
-        let heard = self.heard.get(due).map(|(heard, _)| heard.at);
+        let mut heard = self.heard.front().map(|(heard, _)| heard.at);
+        if heard.is_some_and(|at| at <= self.now) {
+            let due = self
+                .heard
+                .partition_point(|(heard, _)| heard.at <= self.now);
+            heard = self.heard.get(due).map(|(heard, _)| heard.at);
+        }
         earliest(heard, self.next().map(|(at, _)| at))
     }
 
+    /// Something may have changed that [`next`](Self::next) depends on: anything but time and room.
+    pub(super) fn changed(&mut self) {
+        self.upcoming.set(None);
+    }
+
     fn next(&self) -> Option<(Instant, Next)> {
+        let room = self.has_room();
+        if let Some(known) = self.upcoming.get() {
+            // What is due now may be overtaken by what is due as well and more urgent; what is later stays.
+            let ahead = known.next.is_none_or(|(at, _)| at > self.now);
+            if known.room == room && (ahead || known.asked == self.now) {
+                return known.next;
+            }
+        }
+        let next = self.find_next();
+        self.upcoming.set(Some(Upcoming {
+            next,
+            asked: self.now,
+            room,
+        }));
+        next
+    }
+
+    fn find_next(&self) -> Option<(Instant, Next)> {
         let mut next: Option<(Instant, Next)> = None;
         let mut offer = |at: Option<Instant>, what: Next| {
             if let Some(at) = at {
@@ -311,6 +356,7 @@ impl Air {
                 break;
             }
             self.now = at;
+            self.changed();
             match what {
                 Next::Deadline(index) => self.access_points[index].handle_deadline(at),
                 Next::Replay => self.replay_one(at),

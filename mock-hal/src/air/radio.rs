@@ -25,6 +25,7 @@ impl Air {
     /// Tunes the station's radio; `None` switches it off, so that nothing is heard.
     pub fn tune(&mut self, channel: Option<Channel>, now: Instant) {
         self.advance(now);
+        self.changed();
         self.tuned = channel;
         // Beacons that nobody could hear were not made.
         for access_point in &mut self.access_points {
@@ -49,6 +50,7 @@ impl Air {
     /// the first 64 frames are sent.
     pub fn exchange(&mut self, exchange: &Exchange<'_>, now: Instant) -> Outcome {
         self.advance(now);
+        self.changed();
         let frames = &exchange.frames[..exchange.frames.len().min(64)];
         let (Some(channel), Some(first)) = (self.tuned, frames.first()) else {
             return Outcome::default();
@@ -167,6 +169,11 @@ impl Air {
         self.room = frames;
     }
 
+    /// Whether generated traffic may go on.
+    pub(crate) fn has_room(&self) -> bool {
+        self.effective_room() > 0
+    }
+
     pub(super) fn effective_room(&self) -> usize {
         self.room.saturating_sub(self.generated_heard)
     }
@@ -174,6 +181,7 @@ impl Air {
     /// A block ack agreement as the station negotiated it. `from_station`: the station is the originator. `window` 0:
     /// torn down. An access point aggregates towards the station only under an agreement.
     pub fn set_block_ack(&mut self, peer: Address, tid: u8, from_station: bool, window: u8) {
+        self.changed();
         // An access point knows the station by one of its addresses.
         for access_point in &mut self.access_points {
             if access_point.config.bssid == peer {

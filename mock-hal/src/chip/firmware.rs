@@ -30,6 +30,13 @@ pub trait Firmware: Send {
     /// Does everything that is due at `now`.
     fn advance(&mut self, now: Instant);
 
+    /// [`advance`](Self::advance), if anything is due.
+    fn advance_if_due(&mut self, now: Instant) {
+        if self.next_event().is_some_and(|at| at.is_due(now)) {
+            self.advance(now);
+        }
+    }
+
     /// The MCU fell asleep (`true`) or woke up (`false`).
     fn sleep(&mut self, asleep: bool, now: Instant);
 

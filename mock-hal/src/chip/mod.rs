@@ -39,6 +39,7 @@ use receiver::Receiver;
 use registers::status;
 use settings::SleepAccess;
 use sleep::{Change, Sleep};
+use std::cell::Cell;
 
 /// Address bit 16 of a CMD53: the data toggle.
 const TOGGLE: u32 = 1 << 16;
@@ -59,6 +60,8 @@ pub struct Chip {
     debug_dumps: u64,
     hung: bool,
     boot_scratch: Vec<u8>,
+    /// The answer of [`next_event`](Self::next_event), until something changes that it depends on.
+    upcoming: Cell<Option<Option<Instant>>>,
     pub(crate) statistics: Statistics,
     pub(crate) violations: Violations,
 }
@@ -81,6 +84,7 @@ impl Chip {
             debug_dumps: 0,
             hung: false,
             boot_scratch: Vec::new(),
+            upcoming: Cell::new(None),
             statistics: Statistics::default(),
             violations: Violations::default(),
         }
@@ -93,6 +97,7 @@ impl Chip {
 
     /// How the chip behaves, to be changed while it runs.
     pub fn settings_mut(&mut self) -> &mut ChipSettings {
+        self.changed();
         &mut self.settings
     }
 
@@ -139,6 +144,7 @@ impl Chip {
     /// Wedges the chip: registers keep their values, nothing else happens any more, and only a loss of power helps
     /// (specification: file 50, section 3.15).
     pub fn hang(&mut self) {
+        self.changed();
         self.hung = true;
     }
 
@@ -150,6 +156,7 @@ impl Chip {
     /// Announces `bytes` as they are as a burst of `blocks` blocks (1 to 127), before anything of the firmware. For
     /// bursts that no chip should send.
     pub fn inject_burst(&mut self, bytes: Vec<u8>, blocks: u8) {
+        self.changed();
         self.announcer.inject(bytes, blocks);
     }
 
@@ -160,17 +167,20 @@ impl Chip {
 
     /// The firmware, to be told something.
     pub fn firmware_mut(&mut self) -> &mut dyn Firmware {
+        self.changed();
         &mut *self.firmware
     }
 
     /// Power came back, or went: everything is as new, and the firmware has forgotten everything.
     pub(crate) fn lose_power(&mut self, now: Instant) {
+        self.changed();
         self.hung = false;
         self.disable(now);
     }
 
     /// Function enabled: phase A.
     pub(crate) fn enable(&mut self) {
+        self.changed();
         if !self.hung {
             self.boot.enable();
         }
@@ -178,6 +188,7 @@ impl Chip {
 
     /// Function disabled: the chip forgets everything (file 11, section 14, item 11).
     pub(crate) fn disable(&mut self, now: Instant) {
+        self.changed();
         if self.hung {
             return;
         }
@@ -260,6 +271,7 @@ impl Chip {
 
     /// CMD52 write. `None`: no response.
     pub(crate) fn write_register(&mut self, address: u32, value: u8, now: Instant) -> Option<()> {
+        self.changed();
         if self.is_silent() {
             return None;
         }
@@ -356,6 +368,7 @@ impl Chip {
 
     /// CMD53 read. `false`: no data comes.
     pub(crate) fn read_data(&mut self, address: u32, buffer: &mut [u8], now: Instant) -> bool {
+        self.changed();
         if !self.serves_data(now) {
             return false;
         }
@@ -389,6 +402,7 @@ impl Chip {
 
     /// CMD53 write. `false`: no data is taken.
     pub(crate) fn write_data(&mut self, address: u32, segments: &[&[u8]], now: Instant) -> bool {
+        self.changed();
         if !self.serves_data(now) {
             return false;
         }
@@ -437,6 +451,7 @@ impl Chip {
 
     /// The wake line changed.
     pub(crate) fn set_wake_line(&mut self, asserted: bool, now: Instant) {
+        self.changed();
         self.sleep.set_line(asserted, &self.settings.sleep, now);
         self.advance(now);
     }
@@ -448,6 +463,7 @@ impl Chip {
 
     /// Announces what the firmware has for the host.
     pub(crate) fn announce(&mut self, now: Instant) {
+        self.changed();
         if self.wifi && !self.hung {
             self.announcer.poll(
                 &mut *self.firmware,
@@ -459,7 +475,23 @@ impl Chip {
     }
 
     /// When something happens by itself, if anything will.
+    ///
+    /// Every bus command asks, and reading a register changes no deadline, so the answer is kept.
     pub(crate) fn next_event(&self) -> Option<Instant> {
+        if let Some(known) = self.upcoming.get() {
+            return known;
+        }
+        let next = self.earliest_event();
+        self.upcoming.set(Some(next));
+        next
+    }
+
+    /// Something may have changed that [`next_event`](Self::next_event) depends on.
+    fn changed(&mut self) {
+        self.upcoming.set(None);
+    }
+
+    fn earliest_event(&self) -> Option<Instant> {
         if self.hung {
             return None;
         }
@@ -477,6 +509,7 @@ impl Chip {
         if self.hung {
             return;
         }
+        self.changed();
         self.boot.advance(now);
         while let Some(request) = self.doorbells.pop_due(now) {
             self.carry_out(request, now);
@@ -489,9 +522,7 @@ impl Chip {
             }
         }
         if self.wifi {
-            if self.firmware.next_event().is_some_and(|at| at.is_due(now)) {
-                self.firmware.advance(now);
-            }
+            self.firmware.advance_if_due(now);
             self.announce(now);
         }
     }

@@ -167,9 +167,11 @@ impl<S: SdioFunction> Faulty<S> {
         lock(&self.state)
     }
 
-    fn read_announcement(&mut self) -> Result<u8, SdioError> {
-        let now = self.inner.now();
-        let mut state = lock(&self.state);
+    fn read_announcement(
+        inner: &mut S,
+        state: &mut State,
+        now: Instant,
+    ) -> Result<u8, SdioError> {
         if state.consumed && state.strikes(Fault::Stale, now) {
             return Ok(state.announced);
         }
@@ -179,7 +181,7 @@ impl<S: SdioFunction> Faulty<S> {
                 return Ok(state.announced & 0x80);
             }
         }
-        let value = self.inner.read_register(wire::ANNOUNCEMENT)?;
+        let value = inner.read_register(wire::ANNOUNCEMENT)?;
         if value & 0x7F != 0 {
             state.announced = value;
             state.consumed = false;
@@ -272,20 +274,18 @@ impl<S: SdioFunction> SdioFunction for Faulty<S> {
 
     fn read_register(&mut self, address: u32) -> Result<u8, SdioError> {
         let now = self.inner.now();
-        let (crc, wifi) = {
-            let mut state = self.state();
-            state.begin(now)?;
-            if address == wire::GENUINE {
-                if let Some(value) = state.genuine.take() {
-                    return Ok(value);
-                }
+        let mut state = lock(&self.state);
+        state.begin(now)?;
+        if address == wire::GENUINE {
+            if let Some(value) = state.genuine.take() {
+                return Ok(value);
             }
-            // Reading it acknowledges the interrupt, in the boot phase as well: what was lost is over.
-            state.lost &= address != wire::ANNOUNCEMENT;
-            (state.strikes(Fault::Crc, now), state.wifi)
-        };
-        let value = if wifi && address == wire::ANNOUNCEMENT {
-            self.read_announcement()?
+        }
+        // Reading it acknowledges the interrupt, in the boot phase as well: what was lost is over.
+        state.lost &= address != wire::ANNOUNCEMENT;
+        let crc = state.strikes(Fault::Crc, now);
+        let value = if state.wifi && address == wire::ANNOUNCEMENT {
+            Self::read_announcement(&mut self.inner, &mut state, now)?
         } else {
             self.inner.read_register(address)?
         };
@@ -317,20 +317,17 @@ impl<S: SdioFunction> SdioFunction for Faulty<S> {
 
     fn read_data(&mut self, command: Cmd53, buffer: &mut [u8]) -> Result<(), SdioError> {
         let now = self.inner.now();
-        let (spoiled, damaged) = {
-            let mut state = self.state();
-            state.begin(now)?;
-            if state.strikes(Fault::NotMoved, now) {
-                return Err(SdioError::Crc);
-            }
-            let moved = state.strikes(Fault::Moved, now);
-            let crc = state.strikes(Fault::Crc, now);
-            let damaged = state.wifi && state.strikes(Fault::Damaged, now);
-            (moved || crc, damaged)
-        };
-        self.inner.read_data(command, buffer)?;
         let mut state = lock(&self.state);
         let state = &mut *state;
+        state.begin(now)?;
+        if state.strikes(Fault::NotMoved, now) {
+            return Err(SdioError::Crc);
+        }
+        let moved = state.strikes(Fault::Moved, now);
+        let crc = state.strikes(Fault::Crc, now);
+        let spoiled = moved || crc;
+        let damaged = state.wifi && state.strikes(Fault::Damaged, now);
+        self.inner.read_data(command, buffer)?;
         state.consumed = true;
         if spoiled {
             Damage::Garbage.apply(buffer, &mut state.rng);

@@ -13,8 +13,8 @@ pub trait Medium: Send {
     fn exchange(&mut self, exchange: &Exchange<'_>, now: Instant) -> Outcome;
     /// Until when the medium is occupied.
     fn busy_until(&self) -> Instant;
-    /// How many more data frames the chip can take.
-    fn set_receive_room(&mut self, frames: usize);
+    /// How many more data frames the chip can take. Whether that may change [`next_event`](Self::next_event).
+    fn set_receive_room(&mut self, frames: usize) -> bool;
     /// A block ack agreement; `window` 0 tears it down.
     fn set_block_ack(&mut self, peer: [u8; 6], tid: u8, from_station: bool, window: u8);
     /// When something happens next.
@@ -46,8 +46,10 @@ impl Medium for Air {
         Air::busy_until(self)
     }
 
-    fn set_receive_room(&mut self, frames: usize) {
+    fn set_receive_room(&mut self, frames: usize) -> bool {
+        let had_room = self.has_room();
         Air::set_receive_room(self, frames);
+        self.has_room() != had_room
     }
 
     fn set_block_ack(&mut self, peer: [u8; 6], tid: u8, from_station: bool, window: u8) {

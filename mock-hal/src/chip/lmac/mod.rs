@@ -67,6 +67,7 @@ use key::KeyTable;
 use mib::MibStore;
 use outbox::Outbox;
 use rate_policy::RatePolicies;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use transmit::Transmitter;
 
@@ -113,9 +114,16 @@ pub struct Lmac<M: Medium = Air> {
     counters: Counters,
     violations: Vec<String>,
     violation_count: u64,
+    /// The answer of [`Firmware::next_event`], until something changes that it depends on.
+    upcoming: Cell<Option<Option<Instant>>>,
 }
 
 impl<M: Medium> Lmac<M> {
+    /// Something may have changed that [`Firmware::next_event`] depends on. It is asked for far more often than that.
+    fn changed(&mut self) {
+        self.upcoming.set(None);
+    }
+
     /// A firmware that is not running yet, with the radio it will use.
     pub fn new(config: LmacConfig, medium: M) -> Self {
         Self {
@@ -147,6 +155,7 @@ impl<M: Medium> Lmac<M> {
             counters: Counters::default(),
             violations: Vec::new(),
             violation_count: 0,
+            upcoming: Cell::new(None),
         }
     }
 
@@ -157,6 +166,7 @@ impl<M: Medium> Lmac<M> {
 
     /// The air, to be changed.
     pub fn medium_mut(&mut self) -> &mut M {
+        self.changed();
         &mut self.medium
     }
 
@@ -229,6 +239,7 @@ impl<M: Medium> Lmac<M> {
 
     /// Queues a message for the host; it gets the next sequence number of its class.
     pub fn inject_message(&mut self, message: Vec<u8>) {
+        self.changed();
         self.outbox.push(message, self.now);
     }
 
@@ -251,14 +262,17 @@ impl<M: Medium> Lmac<M> {
     pub fn raise_exception(&mut self, reason: u32) {
         self.send(indication::exception(reason, "emulated"));
         self.dead = true;
+        self.changed();
     }
 
     /// Wedges the firmware: silence without a word.
     pub fn wedge(&mut self) {
+        self.changed();
         self.dead = true;
     }
 
     fn send(&mut self, message: Vec<u8>) {
+        self.changed();
         if !self.dead {
             self.outbox.push(message, self.now);
         }
@@ -317,10 +331,13 @@ impl<M: Medium> Lmac<M> {
             .config
             .receive_queue
             .saturating_sub(self.outbox.receiving());
-        self.medium.set_receive_room(room);
+        if self.medium.set_receive_room(room) {
+            self.changed();
+        }
     }
 
     fn forget(&mut self, now: Instant) {
+        self.changed();
         self.dead = false;
         self.asleep = false;
         self.startup_at = None;
@@ -348,8 +365,60 @@ impl<M: Medium> Lmac<M> {
         self.update_room();
     }
 
+    /// Does what is due at `now`, of which `next` is the first.
+    fn advance_from(&mut self, mut next: Option<Instant>, now: Instant) {
+        if self.dead {
+            self.changed();
+            self.now = self.now.max(now);
+            return self.outbox.advance(now);
+        }
+        for _step in 0..MAX_STEPS {
+            match next {
+                Some(at) if at <= now => self.step(at.max(self.now).min(now)),
+                _ => break,
+            }
+            if self.dead {
+                break;
+            }
+            next = self.known_due();
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn known_due(&self) -> Option<Instant> {
+        if let Some(known) = self.upcoming.get() {
+            return known;
+        }
+        let next = self.due();
+        self.upcoming.set(Some(next));
+        next
+    }
+
+    /// When something is due by itself.
+    fn due(&self) -> Option<Instant> {
+        if !self.running {
+            return None;
+        }
+        if self.dead {
+            return self.outbox.next_event();
+        }
+        let mut next = earliest(self.medium.next_event(), self.startup_at);
+        next = earliest(next, self.outbox.next_event());
+        next = earliest(next, self.command_due);
+        next = earliest(next, self.switches.front().map(|(at, _)| *at));
+        next = earliest(next, self.transmit_due());
+        next = earliest(next, self.scan_due());
+        next = earliest(next, self.joining.as_ref().map(join::Joining::due));
+        next = earliest(next, self.block_ack.due());
+        for interface in &self.interfaces {
+            next = earliest(next, interface.due());
+        }
+        next
+    }
+
     /// Does what is due at `now`, once.
     fn step(&mut self, now: Instant) {
+        self.changed();
         self.now = now;
         if self.startup_at.is_some_and(|at| at.is_due(now)) {
             self.startup_at = None;
@@ -403,6 +472,7 @@ impl<M: Medium> Lmac<M> {
 
 impl<M: Medium + 'static> Firmware for Lmac<M> {
     fn start(&mut self, now: Instant) {
+        self.changed();
         self.now = now;
         self.forget(now);
         self.running = true;
@@ -410,12 +480,14 @@ impl<M: Medium + 'static> Firmware for Lmac<M> {
     }
 
     fn stop(&mut self, now: Instant) {
+        self.changed();
         self.now = now;
         self.forget(now);
         self.running = false;
     }
 
     fn request(&mut self, message: &[u8], now: Instant) {
+        self.changed();
         self.now = self.now.max(now);
         if !self.running {
             return self.violation("request although Wi-Fi is not active");
@@ -489,44 +561,22 @@ impl<M: Medium + 'static> Firmware for Lmac<M> {
     }
 
     fn next_event(&self) -> Option<Instant> {
-        if !self.running {
-            return None;
-        }
-        if self.dead {
-            return self.outbox.next_event();
-        }
-        let mut next = earliest(self.medium.next_event(), self.startup_at);
-        next = earliest(next, self.outbox.next_event());
-        next = earliest(next, self.command_due);
-        next = earliest(next, self.switches.front().map(|(at, _)| *at));
-        next = earliest(next, self.transmit_due());
-        next = earliest(next, self.scan_due());
-        next = earliest(next, self.joining.as_ref().map(join::Joining::due));
-        next = earliest(next, self.block_ack.due());
-        for interface in &self.interfaces {
-            next = earliest(next, interface.due());
-        }
-        next
+        self.known_due()
     }
 
     fn advance(&mut self, now: Instant) {
-        if self.dead {
-            self.now = self.now.max(now);
-            return self.outbox.advance(now);
+        self.advance_from(self.next_event(), now);
+    }
+
+    fn advance_if_due(&mut self, now: Instant) {
+        let next = self.next_event();
+        if next.is_some_and(|at| at.is_due(now)) {
+            self.advance_from(next, now);
         }
-        for _step in 0..MAX_STEPS {
-            match self.next_event() {
-                Some(at) if at <= now => self.step(at.max(self.now).min(now)),
-                _ => break,
-            }
-            if self.dead {
-                break;
-            }
-        }
-        self.now = self.now.max(now);
     }
 
     fn sleep(&mut self, asleep: bool, now: Instant) {
+        self.changed();
         self.now = self.now.max(now);
         self.asleep = asleep;
     }

@@ -96,8 +96,9 @@ impl Medium for Script {
         self.busy
     }
 
-    fn set_receive_room(&mut self, frames: usize) {
+    fn set_receive_room(&mut self, frames: usize) -> bool {
         self.room = frames;
+        true
     }
 
     fn set_block_ack(&mut self, peer: [u8; 6], tid: u8, from_station: bool, window: u8) {

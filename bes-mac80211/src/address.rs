@@ -26,6 +26,7 @@ pub enum AddressError {
 }
 
 /// The address at the start of `bytes`, if there are six.
+#[inline]
 pub fn from_bytes(bytes: &[u8]) -> Option<MacAddress> {
     bytes.first_chunk::<6>().map(|bytes| MacAddress(*bytes))
 }

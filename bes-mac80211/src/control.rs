@@ -597,6 +597,7 @@ impl Control {
     }
 
     /// Whether frames of the interface may leave now.
+    #[inline]
     pub(crate) fn may_send(&self, id: InterfaceId) -> bool {
         let held = self.world.hold.get(id.index()).copied().unwrap_or(true);
         !held

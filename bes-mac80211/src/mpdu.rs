@@ -122,11 +122,13 @@ impl FrameControl {
 }
 
 /// Address 1, the receiver.
+#[inline]
 pub fn receiver(frame: &[u8]) -> Option<MacAddress> {
     address(frame, 4)
 }
 
 /// Address 2, the transmitter.
+#[inline]
 pub fn transmitter(frame: &[u8]) -> Option<MacAddress> {
     address(frame, 10)
 }
@@ -136,6 +138,7 @@ pub fn third_address(frame: &[u8]) -> Option<MacAddress> {
     address(frame, 16)
 }
 
+#[inline]
 fn address(frame: &[u8], at: usize) -> Option<MacAddress> {
     crate::address::from_bytes(frame.get(at..)?)
 }
@@ -153,6 +156,7 @@ pub fn tid(frame: &[u8]) -> Option<Tid> {
 /// Whether it is a block-ack action frame. The chip negotiates block ack itself (file 30, section 6.1). `iv` is the
 /// room for a cipher header behind the frame's own. What a protected frame without such room holds is encrypted
 /// already, and its category cannot be seen.
+#[inline]
 pub fn is_block_ack_action(frame: &[u8], iv: usize) -> bool {
     let control = FrameControl::of(frame);
     control.kind() == FrameControl::ACTION
@@ -161,6 +165,7 @@ pub fn is_block_ack_action(frame: &[u8], iv: usize) -> bool {
 }
 
 /// Whether it carries an EAPOL packet. `iv` as above.
+#[inline]
 pub fn is_eapol(frame: &[u8], iv: usize) -> bool {
     let control = FrameControl::of(frame);
     control.is_data_present()

@@ -245,6 +245,7 @@ impl Power {
     }
 
     /// Something happened that keeps the chip awake for a while.
+    #[inline]
     pub(crate) fn touch(&mut self, reason: Reason, owner: Owner, now: Instant) {
         if self.enabled {
             self.machine.ledger_mut().touch(reason, owner, now);

@@ -90,6 +90,7 @@ impl FifoSet {
     pub const ALL: Self = Self(0x0FFF);
 
     /// The four FIFOs of one interface.
+    #[inline]
     pub const fn of_interface(interface: InterfaceId) -> Self {
         match interface {
             InterfaceId::Zero => Self(0x00F),
@@ -405,6 +406,12 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         self.slot(self.fifo(queue).head)?.content.as_ref()
     }
 
+    /// The next frame of a FIFO, to be changed. What the queues count is its length when it came.
+    pub(crate) fn front_mut(&mut self, queue: FifoId) -> Option<&mut Queued<F>> {
+        let head = self.fifo(queue).head;
+        self.slot_mut(head)?.content.as_mut()
+    }
+
     /// Takes the next frame out of a FIFO.
     pub fn pop(&mut self, queue: FifoId) -> Option<Queued<F>> {
         let index = self.fifo(queue).head;
@@ -550,6 +557,7 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         Some(index)
     }
 
+    #[inline]
     fn count_in(&mut self, queue: FifoId, bytes: u32) {
         let limits = self.limits;
         let fifo = self.fifo_mut(queue);

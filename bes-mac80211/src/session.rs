@@ -231,8 +231,8 @@ impl<F: TxFrame> Core<F> {
         let world = &self.control.world;
         let greenfield = world
             .vif(interface)
-            .and_then(|vif| vif.association)
-            .and_then(|association| association.ht)
+            .and_then(|vif| vif.association.as_ref())
+            .and_then(|association| association.ht.as_ref())
             .is_some_and(|ht| ht.greenfield);
         TxContext {
             greenfield,
@@ -448,7 +448,17 @@ where
     }
 
     /// A null frame of the driver, if one waits and may leave.
+    #[inline]
     fn next_null(&mut self, now: Instant) -> Option<Outgoing<S::Frame, Tag>> {
+        if self.core.nulls.iter().any(Option::is_some) {
+            self.find_null(now)
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn find_null(&mut self, now: Instant) -> Option<Outgoing<S::Frame, Tag>> {
         for id in InterfaceId::ALL {
             let waits = self.core.nulls.get(id.index()).is_some_and(Option::is_some);
             if !waits || !self.core.control.may_send(id) {
@@ -490,6 +500,7 @@ where
         None
     }
 
+    #[inline]
     fn finish(&mut self, frame: S::Frame, tag: &Tag, status: TxStatus, now: Instant) {
         let fifo = tag.tx.admission.queue;
         if tag.own {
@@ -639,21 +650,38 @@ where
                     continue;
                 }
             };
-            let Some(queued) = self.core.queues.pop(fifo) else {
+            let context = self.core.context(fifo.interface, now);
+            // In place: a frame with everything that is known about it is not moved more often than it must.
+            let built = self
+                .core
+                .queues
+                .front_mut(fifo)
+                .map(|front| tx::encapsulate(front, &policy, &context));
+            let queued = self.core.queues.pop(fifo);
+            let (Some(built), Some(queued)) = (built, queued) else {
                 self.core.policies.release(policy.index);
                 ready = ready.without(fifo);
                 continue;
             };
-            let context = self.core.context(fifo.interface, now);
-            match tx::prepare(queued, &policy, &context) {
-                Ok(outgoing) => {
-                    let len = outgoing.tag.len;
-                    self.core.stats.count_sent(fifo, len);
-                    self.core.scheduler.charge(fifo, usize::from(len), ready);
+            match built {
+                Ok(tag) => {
+                    self.core.stats.count_sent(fifo, tag.len);
+                    self.core
+                        .scheduler
+                        .charge(fifo, usize::from(tag.len), ready);
                     self.core.count_out(fifo.interface);
-                    return Some(with_tag(outgoing, false));
+                    return Some(Outgoing {
+                        frame: queued.frame,
+                        tag: Tag {
+                            tx: tag,
+                            own: false,
+                        },
+                        queue: fifo.access_category.number(),
+                        interface: fifo.interface,
+                        link: info.link.raw(),
+                    });
                 }
-                Err((queued, refused)) => {
+                Err(refused) => {
                     self.core.policies.release(policy.index);
                     self.give_back(queued, TxDrop::Refused(refused));
                     ready = ready.and(self.core.queues.waiting());

@@ -214,39 +214,32 @@ pub fn prepare<F: TxFrame>(
     policy: &Policy,
     context: &TxContext,
 ) -> Result<Outgoing<F, TxTag>, (Queued<F>, TxRefused)> {
-    let Queued {
-        mut frame,
-        info,
-        admission,
-    } = queued;
-    match build(&mut frame, &info, admission, policy, context) {
+    let mut queued = queued;
+    match encapsulate(&mut queued, policy, context) {
         Ok(tag) => Ok(Outgoing {
-            frame,
+            frame: queued.frame,
             tag,
-            queue: admission.queue.access_category.number(),
-            interface: admission.queue.interface,
-            link: info.link.raw(),
+            queue: queued.admission.queue.access_category.number(),
+            interface: queued.admission.queue.interface,
+            link: queued.info.link.raw(),
         }),
-        Err(refused) => {
-            let queued = Queued {
-                frame,
-                info,
-                admission,
-            };
-            Err((queued, refused))
-        }
+        Err(refused) => Err((queued, refused)),
     }
 }
 
-/// Leaves the frame as it was if it fails.
+/// The same where the frame is. Leaves it as it was if it fails.
 #[inline]
-fn build<F: TxFrame>(
-    frame: &mut F,
-    info: &TxInfo,
-    admission: Admission,
+pub(crate) fn encapsulate<F: TxFrame>(
+    queued: &mut Queued<F>,
     policy: &Policy,
     context: &TxContext,
 ) -> Result<TxTag, TxRefused> {
+    let Queued {
+        frame,
+        info,
+        admission,
+    } = queued;
+    let (info, admission) = (*info, *admission);
     let bytes = frame.bytes();
     let len = bytes.len();
     let control = FrameControl::of(bytes);
@@ -267,7 +260,7 @@ fn build<F: TxFrame>(
 
     let refuse = |_no_room: NoRoom| TxRefused::NoRoom;
     let tag = TxTag {
-        info: *info,
+        info,
         admission,
         policy: policy.index,
         rates: policy.series,
@@ -323,6 +316,7 @@ const fn ht_format(rate: RateId, greenfield: bool) -> HtFormat {
 }
 
 /// How urgent a frame is against Bluetooth (file 20, section 4.3).
+#[inline]
 fn priority(
     frame: &[u8],
     control: FrameControl,

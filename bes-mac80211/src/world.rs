@@ -124,10 +124,12 @@ impl World {
         self.verdict = None;
     }
 
+    #[inline]
     pub(crate) fn vif(&self, id: InterfaceId) -> Option<&Vif> {
         self.vifs.get(id.index())?.as_ref()
     }
 
+    #[inline]
     pub(crate) fn vif_mut(&mut self, id: InterfaceId) -> Option<&mut Vif> {
         self.vifs.get_mut(id.index())?.as_mut()
     }

@@ -49,6 +49,7 @@ impl SlotSize {
     /// # Errors
     ///
     /// [`TransportError::MessageTooLong`] above 1628 bytes. Such a message is never cut (trap T5).
+    #[inline]
     pub fn for_message(len: u16) -> Result<Self, TransportError> {
         match len {
             0..=508 => Ok(Self::S512),
@@ -111,6 +112,7 @@ impl SlotSize {
 ///
 /// [`TransportError::BadBatch`] if the slice holds no header or less than the header says, or more than the message
 /// and its stamp; [`TransportError::MessageTooLong`].
+#[inline]
 pub fn classify(message: &[u8]) -> Result<(SlotSize, bool), TransportError> {
     let Some(&[len_low, len_high, id_low, id_high]) = message.first_chunk() else {
         return Err(TransportError::BadBatch);
@@ -126,6 +128,7 @@ pub fn classify(message: &[u8]) -> Result<(SlotSize, bool), TransportError> {
 }
 
 /// The class of one message, as the layer above sees it. Errors as [`classify`].
+#[inline]
 pub fn slot_class(message: &[u8]) -> Result<SlotClass, TransportError> {
     let (slot, alone) = classify(message)?;
     Ok(SlotClass {
@@ -140,6 +143,7 @@ pub fn slot_class(message: &[u8]) -> Result<SlotClass, TransportError> {
 ///
 /// [`TransportError::BadBatch`] if the batch is empty, has more than [`MAX_BATCH`] messages, mixes slot sizes, or has a
 /// message of the MCU class next to others; otherwise as [`classify`].
+#[inline]
 pub fn common_slot(batch: &[&[u8]]) -> Result<SlotSize, TransportError> {
     let (&first, others) = batch.split_first().ok_or(TransportError::BadBatch)?;
     if batch.len() > MAX_BATCH {
@@ -168,6 +172,7 @@ impl<'a> Gather<'a> {
     /// The list for `messages`, each in a slot of `slot`, filled up with zeros to whole blocks.
     ///
     /// The messages have passed [`common_slot`], so each is at most a stride long.
+    #[inline]
     pub fn new(messages: &[&'a [u8]], slot: SlotSize) -> Self {
         let mut gather = Self {
             segments: [&[]; MAX_SEGMENTS],
@@ -193,6 +198,7 @@ impl<'a> Gather<'a> {
         gather
     }
 
+    #[inline]
     fn push(&mut self, segment: &'a [u8]) {
         if segment.is_empty() {
             return;

@@ -35,6 +35,7 @@ impl Sequence {
     /// Both counters at zero, as after each start of the Wi-Fi subsystem.
     pub const START: Self = Self { lmac: 0, mcu: 0 };
 
+    #[inline]
     fn counter(&mut self, id: u16) -> &mut u16 {
         match SequenceClass::of(id) {
             SequenceClass::Lmac => &mut self.lmac,
@@ -43,6 +44,7 @@ impl Sequence {
     }
 
     /// The id with the next sequence number of its class; the counter advances.
+    #[inline]
     pub fn stamp(&mut self, id: u16) -> u16 {
         let counter = self.counter(id);
         let stamped = id & !(0b111 << SHIFT) | *counter << SHIFT;
@@ -55,6 +57,7 @@ impl Sequence {
     /// # Errors
     ///
     /// The number that was due.
+    #[inline]
     pub fn check(&mut self, id: u16) -> Result<(), u8> {
         let counter = self.counter(id);
         if id >> SHIFT != *counter {

@@ -87,6 +87,7 @@ impl TxWindow {
     }
 
     /// Buffers that data may still use: the last one is kept for commands.
+    #[inline]
     pub const fn free_for_data(&self) -> u16 {
         self.capacity
             .saturating_sub(1)
@@ -94,6 +95,7 @@ impl TxWindow {
     }
 
     /// Takes a buffer for a command, if there is one.
+    #[inline]
     pub fn take(&mut self) -> Option<TxSlot> {
         if self.outstanding >= self.capacity {
             return None;
@@ -105,6 +107,7 @@ impl TxWindow {
     }
 
     /// Takes a buffer for a data frame, if one is left beside the one kept for commands.
+    #[inline]
     pub fn take_for_data(&mut self) -> Option<TxSlot> {
         if self.free_for_data() == 0 {
             return None;
@@ -113,6 +116,7 @@ impl TxWindow {
     }
 
     /// Gives a buffer back, once the chip has confirmed the message in it.
+    #[inline]
     pub fn release(&mut self, slot: TxSlot) {
         // A slot of an earlier session was taken from a window that no longer exists.
         if slot.session == self.session {

@@ -208,6 +208,7 @@ impl TransmitHeader {
     }
 
     /// Length of the message: header, shift and frame.
+    #[inline]
     pub fn message_len(&self) -> usize {
         self.frame_offset()
             .saturating_add(usize::from(self.frame_len))
@@ -219,6 +220,7 @@ impl TransmitHeader {
     /// # Errors
     ///
     /// [`WireError::NoRoom`], [`WireError::TooLong`].
+    #[inline]
     pub fn write(&self, out: &mut [u8]) -> Result<usize, WireError> {
         let len = self.message_len();
         if len > MAX_MESSAGE_LEN {

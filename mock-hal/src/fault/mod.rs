@@ -167,11 +167,7 @@ impl<S: SdioFunction> Faulty<S> {
         lock(&self.state)
     }
 
-    fn read_announcement(
-        inner: &mut S,
-        state: &mut State,
-        now: Instant,
-    ) -> Result<u8, SdioError> {
+    fn read_announcement(inner: &mut S, state: &mut State, now: Instant) -> Result<u8, SdioError> {
         if state.consumed && state.strikes(Fault::Stale, now) {
             return Ok(state.announced);
         }

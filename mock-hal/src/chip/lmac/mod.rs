@@ -177,6 +177,7 @@ impl<M: Medium> Lmac<M> {
 
     /// The settings, to be changed while the firmware runs.
     pub fn config_mut(&mut self) -> &mut LmacConfig {
+        self.changed();
         &mut self.config
     }
 

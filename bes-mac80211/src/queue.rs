@@ -31,6 +31,12 @@ pub const INTERFACES: usize = InterfaceId::ALL.len();
 
 const NONE: u16 = u16::MAX;
 
+/// Places for FIFOs, a power of two.
+const PLACES: usize = 16;
+const MASK: usize = PLACES - 1;
+
+const _: () = assert!(ACCESS_CATEGORIES * INTERFACES <= PLACES);
+
 /// One of the twelve FIFOs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FifoId {
@@ -56,20 +62,37 @@ impl FifoId {
             .flat_map(|interface| AccessCategory::ALL.map(|ac| Self::new(interface, ac)))
     }
 
+    /// Its place among the twelve, by interface, then by urgency.
     #[inline]
-    const fn bit(self) -> u16 {
-        let shift = match self.interface {
-            InterfaceId::Zero => 0,
+    pub(crate) const fn index(self) -> usize {
+        let row = match self.interface {
+            InterfaceId::Zero => 0_usize,
             InterfaceId::One => 4,
             InterfaceId::Two => 8,
         };
-        let row = match self.access_category {
-            AccessCategory::Voice => 1_u16,
-            AccessCategory::Video => 2,
-            AccessCategory::BestEffort => 4,
-            AccessCategory::Background => 8,
+        let column = match self.access_category {
+            AccessCategory::Voice => 0_usize,
+            AccessCategory::Video => 1,
+            AccessCategory::BestEffort => 2,
+            AccessCategory::Background => 3,
         };
-        row.wrapping_shl(shift)
+        row.wrapping_add(column)
+    }
+
+    #[inline]
+    const fn bit(self) -> u16 {
+        let row = match self.interface {
+            InterfaceId::Zero => 0_u32,
+            InterfaceId::One => 4,
+            InterfaceId::Two => 8,
+        };
+        let column = match self.access_category {
+            AccessCategory::Voice => 0_u32,
+            AccessCategory::Video => 1,
+            AccessCategory::BestEffort => 2,
+            AccessCategory::Background => 3,
+        };
+        1_u16.wrapping_shl(row.wrapping_add(column))
     }
 }
 
@@ -97,6 +120,17 @@ impl FifoSet {
             InterfaceId::One => Self(0x0F0),
             InterfaceId::Two => Self(0xF00),
         }
+    }
+
+    /// Those of one interface: the most urgent category in bit 0.
+    #[inline]
+    pub(crate) const fn row(self, interface: InterfaceId) -> u16 {
+        let shift = match interface {
+            InterfaceId::Zero => 0_u32,
+            InterfaceId::One => 4,
+            InterfaceId::Two => 8,
+        };
+        self.0.wrapping_shr(shift) & 0x0F
     }
 
     /// Whether there is none.
@@ -250,7 +284,10 @@ pub struct TxQueues<F, const N: usize = POOL> {
     slots: [Slot<F>; N],
     free: u16,
     used: u16,
-    fifos: [[Fifo; ACCESS_CATEGORIES]; INTERFACES],
+    /// By [`FifoId::index`]; more than there are, so that the index needs no check.
+    fifos: [Fifo; PLACES],
+    /// What an index beyond the places would get, if there were one.
+    nobody: Fifo,
     waiting: FifoSet,
     limits: Limits,
     order: u64,
@@ -298,7 +335,8 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
             slots,
             free: 0,
             used: 0,
-            fifos: [[Fifo::EMPTY; ACCESS_CATEGORIES]; INTERFACES],
+            fifos: [Fifo::EMPTY; PLACES],
+            nobody: Fifo::EMPTY,
             waiting: FifoSet::EMPTY,
             limits,
             order: 0,
@@ -578,33 +616,16 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         self.slots.get_mut(usize::from(index))
     }
 
+    #[inline]
     fn fifo(&self, queue: FifoId) -> &Fifo {
-        let [a, b, c] = &self.fifos;
-        let [voice, video, best_effort, background] = match queue.interface {
-            InterfaceId::Zero => a,
-            InterfaceId::One => b,
-            InterfaceId::Two => c,
-        };
-        match queue.access_category {
-            AccessCategory::Voice => voice,
-            AccessCategory::Video => video,
-            AccessCategory::BestEffort => best_effort,
-            AccessCategory::Background => background,
-        }
+        self.fifos.get(queue.index() & MASK).unwrap_or(&self.nobody)
     }
 
+    #[inline]
     fn fifo_mut(&mut self, queue: FifoId) -> &mut Fifo {
-        let [a, b, c] = &mut self.fifos;
-        let [voice, video, best_effort, background] = match queue.interface {
-            InterfaceId::Zero => a,
-            InterfaceId::One => b,
-            InterfaceId::Two => c,
-        };
-        match queue.access_category {
-            AccessCategory::Voice => voice,
-            AccessCategory::Video => video,
-            AccessCategory::BestEffort => best_effort,
-            AccessCategory::Background => background,
+        match self.fifos.get_mut(queue.index() & MASK) {
+            Some(fifo) => fifo,
+            None => &mut self.nobody,
         }
     }
 }

@@ -91,11 +91,15 @@ impl Scheduler {
     pub fn next(&self, ready: FifoSet) -> Option<FifoId> {
         let interface = self.interface(ready)?;
         let share = self.share(interface);
-        let has = |ac: AccessCategory| ready.has(FifoId::new(interface, ac));
-        let urgent = AccessCategory::ALL.into_iter().find(|&ac| has(ac))?;
         let chosen = match share.catching_up {
-            Some((ac, _)) if has(ac) => ac,
-            _ => urgent,
+            Some((ac, _)) if ready.has(FifoId::new(interface, ac)) => ac,
+            _ => match ready.row(interface).trailing_zeros() {
+                0 => AccessCategory::Voice,
+                1 => AccessCategory::Video,
+                2 => AccessCategory::BestEffort,
+                3 => AccessCategory::Background,
+                _ => return None,
+            },
         };
         Some(FifoId::new(interface, chosen))
     }
@@ -118,6 +122,10 @@ impl Scheduler {
 
         let sent = queue.access_category;
         *share.passed(sent) = 0;
+        if ready.row(queue.interface).is_power_of_two() && share.catching_up.is_none() {
+            // It waits alone, as it does most of the time.
+            return;
+        }
         let mut overdue = None;
         for ac in AccessCategory::ALL {
             if ac > sent && ready.has(FifoId::new(queue.interface, ac)) {
@@ -145,7 +153,7 @@ impl Scheduler {
     /// Whose turn it is among the interfaces that have something ready.
     #[inline]
     fn interface(&self, ready: FifoSet) -> Option<InterfaceId> {
-        let is_ready = |interface| !ready.and(FifoSet::of_interface(interface)).is_empty();
+        let is_ready = |interface| ready.row(interface) != 0;
         if is_ready(self.turn) && self.share(self.turn).deficit > 0 {
             return Some(self.turn);
         }

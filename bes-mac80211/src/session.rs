@@ -196,9 +196,8 @@ impl<F: TxFrame> Core<F> {
     fn ready(&self) -> FifoSet {
         let mut ready = self.queues.waiting();
         for id in InterfaceId::ALL {
-            let own = FifoSet::of_interface(id);
-            if !ready.and(own).is_empty() && !self.control.may_send(id) {
-                ready = ready.minus(own);
+            if ready.row(id) != 0 && !self.control.may_send(id) {
+                ready = ready.minus(FifoSet::of_interface(id));
             }
         }
         ready

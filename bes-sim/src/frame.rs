@@ -37,6 +37,8 @@ impl SimFrame {
     }
 }
 
+/// What makes room or takes it away is a call, as it is for a kernel's socket buffers (`skb_push`, `skb_put`): its cost is
+/// the platform's.
 impl TxFrame for SimFrame {
     fn bytes(&self) -> &[u8] {
         &self.memory[self.head..self.tail]
@@ -46,6 +48,7 @@ impl TxFrame for SimFrame {
         &mut self.memory[self.head..self.tail]
     }
 
+    #[inline(never)]
     fn push(&mut self, count: usize) -> Result<(), NoRoom> {
         let head = self.head.checked_sub(count).ok_or(NoRoom)?;
         self.memory[head..self.head].fill(0);
@@ -53,10 +56,12 @@ impl TxFrame for SimFrame {
         Ok(())
     }
 
+    #[inline(never)]
     fn pull(&mut self, count: usize) {
         self.head = (self.head + count).min(self.tail);
     }
 
+    #[inline(never)]
     fn put(&mut self, count: usize) -> Result<(), NoRoom> {
         let tail = self.tail + count;
         self.memory.get_mut(self.tail..tail).ok_or(NoRoom)?.fill(0);
@@ -64,6 +69,7 @@ impl TxFrame for SimFrame {
         Ok(())
     }
 
+    #[inline(never)]
     fn trim(&mut self, len: usize) {
         self.tail = (self.head + len).min(self.tail);
     }

@@ -148,8 +148,12 @@ impl RunningFlow {
             return (number, now);
         };
         let interval = interval.max(core::time::Duration::from_nanos(1));
-        let late = (now.since(self.due).as_nanos() / interval.as_nanos()) as u64;
-        if late > BACKLOG {
+        let behind = now.since(self.due);
+        if behind > interval.saturating_mul(BACKLOG as u32) {
+            let late = (behind.as_nanos() / interval.as_nanos()) as u64;
+            if late <= BACKLOG {
+                return self.take_due(number, interval);
+            }
             let lost = late - BACKLOG;
             self.counters.dropped += lost;
             self.counters.made += lost;

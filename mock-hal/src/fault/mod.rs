@@ -80,7 +80,12 @@ struct State {
 
 impl State {
     /// Whether `fault` strikes now.
+    #[inline]
     fn strikes(&mut self, fault: Fault, now: Instant) -> bool {
+        !self.armed.is_empty() && self.is_struck(fault, now)
+    }
+
+    fn is_struck(&mut self, fault: Fault, now: Instant) -> bool {
         let mut strikes = false;
         for armed in &mut self.armed {
             if armed.rule.fault == fault && !strikes {

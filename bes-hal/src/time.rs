@@ -49,10 +49,14 @@ impl Instant {
     #[must_use]
     #[inline]
     pub fn after(self, duration: Duration) -> Self {
-        // 2^64 ns are 584 years; a longer duration means "never".
-        match u64::try_from(duration.as_nanos()) {
-            Ok(nanos) => Self(self.0.saturating_add(nanos)),
-            Err(_) => Self::NEVER,
+        // 2^64 ns are 584 years; a longer duration means "never". In 64 bits, because every deadline comes from here.
+        match duration.as_secs().checked_mul(1_000_000_000) {
+            Some(nanos) => Self(
+                self.0
+                    .saturating_add(nanos)
+                    .saturating_add(u64::from(duration.subsec_nanos())),
+            ),
+            None => Self::NEVER,
         }
     }
 

@@ -651,13 +651,11 @@ where
             };
             let context = self.core.context(fifo.interface, now);
             // In place: a frame with everything that is known about it is not moved more often than it must.
-            let built = self
-                .core
-                .queues
-                .front_mut(fifo)
-                .map(|front| tx::encapsulate(front, &policy, &context));
-            let queued = self.core.queues.pop(fifo);
-            let (Some(built), Some(queued)) = (built, queued) else {
+            let built = match self.core.queues.front_mut(fifo) {
+                Some(front) => tx::encapsulate(front, &policy, &context),
+                None => Err(TxRefused::NoRoom),
+            };
+            let Some(queued) = self.core.queues.pop(fifo) else {
                 self.core.policies.release(policy.index);
                 ready = ready.without(fifo);
                 continue;

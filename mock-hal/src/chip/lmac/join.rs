@@ -271,6 +271,9 @@ impl<M: Medium> Lmac<M> {
         for interface in 0..super::INTERFACES {
             let index = u8::try_from(interface).unwrap_or(0);
             let state = &mut self.interfaces[interface];
+            if state.is_idle() {
+                continue;
+            }
             let count = state.bss.beacon_lost;
             let keep_alive = state.keep_alive_due().is_some_and(|at| at.is_due(now));
             if keep_alive {

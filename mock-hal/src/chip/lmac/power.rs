@@ -175,11 +175,12 @@ impl<M: Medium> Lmac<M> {
     pub(super) fn power_step(&mut self, now: Instant) {
         for index in 0..super::INTERFACES {
             let interface = u8::try_from(index).unwrap_or(0);
-            let idle = self.transmitter.is_idle() && self.scan.is_none();
-            let power = &mut self.interfaces[index].power;
-            if power.due().is_none_or(|at| !at.is_due(now)) {
+            let due = self.interfaces[index].power.due();
+            if due.is_none_or(|at| !at.is_due(now)) {
                 continue;
             }
+            let idle = self.transmitter.is_idle() && self.scan.is_none();
+            let power = &mut self.interfaces[index].power;
             if idle {
                 power.idle_at = None;
                 power.state = State::Going { announce: false };

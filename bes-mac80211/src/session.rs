@@ -758,6 +758,8 @@ where
                 .power
                 .touch(Reason::Rx, Owner::Interface(interface.raw()), now);
         }
+        // Lazily: sixteen copies for each frame would be half of its whole cost.
+        #[allow(clippy::unnecessary_lazy_evaluations)]
         let parts = self.core.parts.get_or_insert_with(|| [part; MAX_BATCH]);
         let Some(slot) = parts.get_mut(self.core.part_count) else {
             return Err(Anomaly::Malformed(MessageId::RECEIVE));

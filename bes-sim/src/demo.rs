@@ -172,9 +172,21 @@ pub fn perform(options: &Options) -> Result<Demo> {
         ),
     );
     demo.rx = download(&mut rig, open, MSDU, Duration::from_secs(2));
-    story.tell(&rig, "saturated download for 2 s");
+    story.tell(
+        &rig,
+        &format!(
+            "saturated download for 2 s: {} frames, {:.2} MiB/s",
+            demo.rx.frames, demo.rx.mib_per_s
+        ),
+    );
     demo.tx = upload(&mut rig, MSDU, Duration::from_secs(2));
-    story.tell(&rig, "saturated upload for 2 s");
+    story.tell(
+        &rig,
+        &format!(
+            "saturated upload for 2 s: {} frames, {:.2} MiB/s",
+            demo.tx.frames, demo.tx.mib_per_s
+        ),
+    );
 
     demo.credits = Credits {
         leaked: rig.device.bottom_half().leaked_credits(),

@@ -8,32 +8,30 @@ pub const HEADROOM: usize = 48;
 /// Room behind every frame: what the chip fills in, and the time stamp.
 pub const TAILROOM: usize = 32;
 
-/// A frame in a vector, with room around it.
+/// A frame with room around it. What moves through the driver is a pointer, as it is with a kernel's socket buffer.
 #[derive(Debug, Default)]
-pub struct SimFrame {
+pub struct SimFrame(Box<Buffer>);
+
+#[derive(Debug, Default)]
+struct Buffer {
     memory: Vec<u8>,
     head: usize,
     tail: usize,
 }
 
 impl SimFrame {
-    /// A frame with `content`, in `memory` that may have served before.
-    pub fn new(mut memory: Vec<u8>, content: &[u8]) -> Self {
+    /// A frame with `content`, in the memory of one that has served before.
+    pub fn reuse(spare: Self, content: &[u8]) -> Self {
+        let mut frame = spare;
+        let buffer = &mut *frame.0;
         let tail = HEADROOM + content.len();
-        if memory.len() < tail + TAILROOM {
-            memory.resize(tail + TAILROOM, 0);
+        if buffer.memory.len() < tail + TAILROOM {
+            buffer.memory.resize(tail + TAILROOM, 0);
         }
-        memory[HEADROOM..tail].copy_from_slice(content);
-        Self {
-            memory,
-            head: HEADROOM,
-            tail,
-        }
-    }
-
-    /// The memory, to be used again.
-    pub fn into_memory(self) -> Vec<u8> {
-        self.memory
+        buffer.memory[HEADROOM..tail].copy_from_slice(content);
+        buffer.head = HEADROOM;
+        buffer.tail = tail;
+        frame
     }
 }
 
@@ -41,37 +39,44 @@ impl SimFrame {
 /// the platform's.
 impl TxFrame for SimFrame {
     fn bytes(&self) -> &[u8] {
-        &self.memory[self.head..self.tail]
+        &self.0.memory[self.0.head..self.0.tail]
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.memory[self.head..self.tail]
+        let buffer = &mut *self.0;
+        &mut buffer.memory[buffer.head..buffer.tail]
     }
 
     #[inline(never)]
     fn push(&mut self, count: usize) -> Result<(), NoRoom> {
-        let head = self.head.checked_sub(count).ok_or(NoRoom)?;
-        self.memory[head..self.head].fill(0);
-        self.head = head;
+        let buffer = &mut *self.0;
+        let head = buffer.head.checked_sub(count).ok_or(NoRoom)?;
+        buffer.memory[head..buffer.head].fill(0);
+        buffer.head = head;
         Ok(())
     }
 
     #[inline(never)]
     fn pull(&mut self, count: usize) {
-        self.head = (self.head + count).min(self.tail);
+        self.0.head = (self.0.head + count).min(self.0.tail);
     }
 
     #[inline(never)]
     fn put(&mut self, count: usize) -> Result<(), NoRoom> {
-        let tail = self.tail + count;
-        self.memory.get_mut(self.tail..tail).ok_or(NoRoom)?.fill(0);
-        self.tail = tail;
+        let buffer = &mut *self.0;
+        let tail = buffer.tail + count;
+        buffer
+            .memory
+            .get_mut(buffer.tail..tail)
+            .ok_or(NoRoom)?
+            .fill(0);
+        buffer.tail = tail;
         Ok(())
     }
 
     #[inline(never)]
     fn trim(&mut self, len: usize) {
-        self.tail = (self.head + len).min(self.tail);
+        self.0.tail = (self.0.head + len).min(self.0.tail);
     }
 }
 
@@ -81,7 +86,8 @@ mod tests {
 
     #[test]
     fn memory_that_served_before_leaks_nothing_into_the_next_frame() {
-        let mut frame = SimFrame::new(vec![0xAA; 4096], &[1, 2, 3]);
+        let dirty = SimFrame::reuse(SimFrame::default(), &[0xAA; 4096]);
+        let mut frame = SimFrame::reuse(dirty, &[1, 2, 3]);
         frame.push(24).expect("room in front");
         frame.put(12).expect("room behind");
         assert_eq!(frame.bytes()[..24], [0; 24]);
@@ -93,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_frame_never_grows_beyond_its_memory() {
-        let mut frame = SimFrame::new(Vec::new(), &[0; 10]);
+        let mut frame = SimFrame::reuse(SimFrame::default(), &[0; 10]);
         assert!(frame.push(HEADROOM + 1).is_err());
         assert!(frame.put(TAILROOM + 1).is_err());
         assert_eq!(frame.bytes().len(), 10);

@@ -59,7 +59,7 @@ pub struct SimStack {
     pub stopped: [bool; 4],
     /// Marks of frames under way, by their address in memory order of sending.
     marks: VecDeque<(Vec<u8>, Mark)>,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<SimFrame>,
     now: Instant,
 }
 
@@ -86,7 +86,7 @@ impl SimStack {
 
     /// A frame with `content`, in memory that may have served before.
     pub fn frame(&mut self, content: &[u8]) -> SimFrame {
-        SimFrame::new(self.spare.pop().unwrap_or_default(), content)
+        SimFrame::reuse(self.spare.pop().unwrap_or_default(), content)
     }
 
     /// Remembers a frame whose end matters to the station.
@@ -102,7 +102,7 @@ impl SimStack {
     /// Takes the memory of a frame back.
     pub fn recycle(&mut self, frame: SimFrame) {
         if self.spare.len() < 256 {
-            self.spare.push(frame.into_memory());
+            self.spare.push(frame);
         }
     }
 }

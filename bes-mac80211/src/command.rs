@@ -7,7 +7,6 @@ use crate::coex::CoexMessage;
 use crate::edca::{EdcaParameters, EdcaSet, RX_LIFETIME};
 use crate::filter::{BeaconControl, GroupFilter};
 use crate::key::{KeyParameters, KeySlot};
-use crate::rate_policy::{RetryLimits, Upload, POLICIES};
 use crate::request::{AssociationParameters, BssDescription, CqmThreshold, Ssid};
 use crate::scan_policy::{Batch, MAX_CHANNELS_PER_REQUEST};
 use crate::types::{AccessCategory, Band, Channel, ChannelType, Cipher, Dbm, MacAddress};
@@ -37,7 +36,6 @@ use bes_wsm::wire::mib::filter::{
 use bes_wsm::wire::mib::keep_alive::KeepAlivePeriod;
 use bes_wsm::wire::mib::p2p::P2pPsMode;
 use bes_wsm::wire::mib::power::{OperationalPowerMode, PowerTable, TxPower, TxRxOptimisation};
-use bes_wsm::wire::mib::rate_policy::{RatePolicyEntry, RateTries, TxRateRetryPolicy};
 use bes_wsm::wire::mib::template::{TemplateFrame, TemplateKind};
 use bes_wsm::wire::mib::word::{
     DefaultWepKeyId, MultiTxConfirm, RtsThreshold, SlotTime, TxShortGi,
@@ -47,9 +45,7 @@ use bes_wsm::wire::pm::{HalfMillis, PsmMode, SetPowerMode};
 use bes_wsm::wire::reset::Reset;
 use bes_wsm::wire::scan::{ScanChannel, ScanFlags, ScanType, StartScan, StopScan};
 use bes_wsm::wire::ssid::Ssid as WireSsid;
-use bes_wsm::wire::{
-    Confirm, DeciDbm, InterfaceId, RateId, RateMask, RatePolicyIndex, Request, Tu, WireError,
-};
+use bes_wsm::wire::{Confirm, DeciDbm, InterfaceId, RateId, RateMask, Request, Tu, WireError};
 
 /// Length of the message that was written, or why it cannot be.
 type Emitted = Result<usize, WireError>;
@@ -625,22 +621,4 @@ pub(crate) fn set_pm(out: &mut [u8], interface: InterfaceId, request: PmRequest)
     let idle = request.idle.as_micros() / 500;
     let idle = HalfMillis(u8::try_from(idle).unwrap_or(u8::MAX));
     SetPowerMode::new(mode, idle).emit(interface, out)
-}
-
-/// MIB 0x1016: rate policies, on interface 0.
-pub(crate) fn rate_policies(out: &mut [u8], upload: &Upload) -> Emitted {
-    let RetryLimits { short, long } = upload.limits;
-    let empty = RatePolicyEntry::new(RatePolicyIndex::default(), 0, 0, RateTries::NONE);
-    let mut entries = [empty; POLICIES];
-    let mut count = 0usize;
-    for (entry, (index, attempts)) in entries.iter_mut().zip(upload.entries()) {
-        let mut tries = RateTries::NONE;
-        for rate in RateMask::ANY.iter() {
-            tries.set(rate, attempts.at(rate));
-        }
-        *entry = RatePolicyEntry::new(index, short, long, tries);
-        count = count.saturating_add(1);
-    }
-    let entries = entries.get(..count).ok_or(WireError::Count)?;
-    write(out, InterfaceId::Zero, &TxRateRetryPolicy(entries))
 }

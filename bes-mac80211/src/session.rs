@@ -2,7 +2,6 @@
 
 use crate::address::is_group;
 use crate::beacon::Beacon;
-use crate::command;
 use crate::config::DeviceConfig;
 use crate::control::Control;
 use crate::disconnect::{Disconnect, Membership};
@@ -27,8 +26,9 @@ use bes_pm::ledger::Owner;
 use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::client::{Client, Command, CommandError, Outgoing, ReturnReason};
+use bes_wsm::wire::mib::WriteMib;
 use bes_wsm::wire::tx::TransmitConfirm;
-use bes_wsm::wire::{InterfaceId, MessageId, Status};
+use bes_wsm::wire::{InterfaceId, MessageId, Request as _, Status};
 
 /// How long the chip may take to take over rate policies.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(6);
@@ -247,7 +247,8 @@ impl<F: TxFrame> Core<F> {
         }
         self.upload_wanted = false;
         let upload = self.policies.upload()?;
-        match command::rate_policies(out, &upload) {
+        // Policies belong to no interface; the message goes to 0 (file 21, section 2.19).
+        match WriteMib(&upload).emit(InterfaceId::Zero, out) {
             Ok(len) => {
                 self.upload = Some(upload);
                 Some(len)

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Inline functions and macros around the SDIO bus and its thread, as functions.
+ */
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/mm.h>
+#include <linux/mmc/sdio_func.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/scatterlist.h>
+
+#include "sdio_shim.h"
+
+bool bes_virt_addr_valid(const void *address)
+{
+	return virt_addr_valid(address);
+}
+
+void bes_sg_set_buf(struct scatterlist *sg, const void *buffer, unsigned int len)
+{
+	sg_set_buf(sg, buffer, len);
+}
+
+void bes_set_current_state(unsigned int state)
+{
+	set_current_state(state);
+}
+
+void bes_get_task_struct(struct task_struct *task)
+{
+	get_task_struct(task);
+}
+
+void bes_put_task_struct(struct task_struct *task)
+{
+	put_task_struct(task);
+}
+
+void bes_init_completion(struct completion *completion)
+{
+	init_completion(completion);
+}
+
+void bes_reinit_completion(struct completion *completion)
+{
+	reinit_completion(completion);
+}
+
+void bes_sdio_func_get(struct sdio_func *func)
+{
+	get_device(&func->dev);
+}
+
+void bes_sdio_func_put(struct sdio_func *func)
+{
+	put_device(&func->dev);
+}

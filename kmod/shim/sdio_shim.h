@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inline functions and macros around the SDIO bus and its thread, as functions.
+ */
+#ifndef BES_SDIO_SHIM_H
+#define BES_SDIO_SHIM_H
+
+#include <linux/types.h>
+
+struct page;
+struct scatterlist;
+struct sdio_func;
+struct task_struct;
+
+/* Whether @address lies in the linear map, so that it has a struct page and may be part of a scatter list. */
+bool bes_virt_addr_valid(const void *address);
+
+/* sg_set_page() with the page of an address of the linear map. */
+void bes_sg_set_buf(struct scatterlist *sg, const void *buffer, unsigned int len);
+
+/* set_current_state(): with a full barrier behind it. */
+void bes_set_current_state(unsigned int state);
+
+void bes_get_task_struct(struct task_struct *task);
+void bes_put_task_struct(struct task_struct *task);
+
+/* reinit_completion() and init_completion(), which are inline. */
+struct completion;
+void bes_init_completion(struct completion *completion);
+void bes_reinit_completion(struct completion *completion);
+
+/* The device of a function counts its users. */
+void bes_sdio_func_get(struct sdio_func *func);
+void bes_sdio_func_put(struct sdio_func *func);
+
+#endif

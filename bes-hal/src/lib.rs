@@ -20,16 +20,18 @@
 //! | [`transport`] | whole messages and batches of them, and the life cycle of the chip |
 //! | [`frame`] | buffers that pass through without a copy |
 //! | [`stack`] | what the driver tells the stack above |
+//! | [`memory`] | where the driver's tables live |
 //! | [`firmware`] | the files a boot needs |
 //! | [`doorbell`] | how interrupts and callers wake the one owner of the bus |
 //! | [`time`] | instants; durations are [`core::time::Duration`] |
 //! | [`error`] | what can go wrong at a seam |
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
 
 pub mod doorbell;
 pub mod error;
 pub mod firmware;
 pub mod frame;
+pub mod memory;
 pub mod sdio;
 pub mod stack;
 pub mod time;
@@ -37,4 +39,5 @@ pub mod transport;
 
 pub use core::time::Duration;
 pub use error::{BootError, SdioError, TransportError};
+pub use memory::{Memory, NoMemory};
 pub use time::Instant;

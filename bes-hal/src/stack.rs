@@ -4,6 +4,7 @@
 //! they belong to the 802.11 layer, and this crate only says how they travel.
 
 use crate::frame::{RxBuffer, Span, TxFrame};
+use crate::memory::Memory;
 
 /// One received frame inside a burst buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub trait Stack {
     type Frame: TxFrame;
     /// A burst on its way up.
     type Buffer: RxBuffer;
+    /// Where the driver's tables live.
+    type Memory: Memory;
     /// How a frame was received.
     type RxStatus;
     /// What became of a frame that was sent.

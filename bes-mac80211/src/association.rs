@@ -14,7 +14,7 @@ use crate::template;
 use crate::types::ChannelType;
 use crate::vif::{Connection, Vif};
 use crate::world::World;
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_wsm::wire::InterfaceId;
 
 /// RTS threshold of an association when the stack never set one (file 21, section 2.5).
@@ -72,8 +72,8 @@ pub(crate) struct Association {
 }
 
 impl Association {
-    pub(crate) fn begin(
-        world: &mut World,
+    pub(crate) fn begin<M: Memory>(
+        world: &mut World<M>,
         id: InterfaceId,
         parameters: AssociationParameters,
         now: Instant,
@@ -102,7 +102,12 @@ impl Association {
         })
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         let (id, parameters) = (self.id, self.parameters);
         let next = self.cursor.next(STEPS, Response::Done, |step| {
             message(world, id, &parameters, step, now, out)
@@ -117,7 +122,7 @@ impl Association {
         next
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let outcome = match self.cursor.step(STEPS) {
             Some(AssociatedStep::SwitchChannel) => {
                 if matches!(answer, Answer::Refused(..)) {
@@ -139,8 +144,8 @@ impl Association {
     }
 }
 
-fn message(
-    world: &mut World,
+fn message<M: Memory>(
+    world: &mut World<M>,
     id: InterfaceId,
     parameters: &AssociationParameters,
     step: AssociatedStep,
@@ -243,8 +248,8 @@ pub(crate) struct Bandwidth {
 }
 
 impl Bandwidth {
-    pub(crate) fn begin(
-        world: &World,
+    pub(crate) fn begin<M: Memory>(
+        world: &World<M>,
         id: InterfaceId,
         channel_type: ChannelType,
     ) -> Result<Self, RequestError> {
@@ -259,7 +264,12 @@ impl Bandwidth {
         })
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         let (id, wanted) = (self.id, self.channel_type);
         self.cursor
             .next(BANDWIDTH, Response::Done, |step| match step {
@@ -278,7 +288,7 @@ impl Bandwidth {
             })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         match answer {
             Answer::Refused(..) => world.switch_refused(),
             Answer::Success(_) => {

@@ -14,7 +14,7 @@
 //! The Wi-Fi share is never zero, so transmission never has to be locked for it, and nothing outlives a restart of the
 //! chip (file 20, D28; file 40, P22).
 
-use crate::ring::Ring;
+use crate::ring::SmallRing;
 use crate::types::Band;
 use bes_wsm::wire::bluetooth::BluetoothActivity;
 
@@ -78,7 +78,7 @@ pub struct Coex {
     bluetooth_time: u32,
     told_status: u32,
     told_shares: Option<CoexMessage>,
-    queue: Ring<CoexMessage, 8>,
+    queue: SmallRing<CoexMessage, 8>,
     dropped: u32,
 }
 
@@ -97,7 +97,7 @@ impl Coex {
             bluetooth_time: 0,
             told_status: STATUS_IDLE,
             told_shares: None,
-            queue: Ring::new(),
+            queue: SmallRing::new(),
             dropped: 0,
         }
     }

@@ -28,7 +28,7 @@ use crate::procedure::{Answer, Next, Procedure};
 use crate::request::{
     AssociationParameters, BssDescription, InterfaceKind, Request, Response, Token,
 };
-use crate::ring::Ring;
+use crate::ring::LargeRing;
 use crate::scan::Scan;
 use crate::setting::{ReadCounters, Setting};
 use crate::startup::Startup;
@@ -37,7 +37,7 @@ use crate::unjoin::Unjoin;
 use crate::vif::Connection;
 use crate::world::{ChannelSwitch, Effect, World};
 use bes_hal::time::earliest;
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::ledger::Owner;
 use bes_pm::reason::Reason;
 use bes_wsm::client::{Command, CommandError};
@@ -108,11 +108,10 @@ struct Flush {
 }
 
 /// The control plane of a device.
-#[derive(Debug)]
-pub(crate) struct Control {
-    pub(crate) world: World,
-    pub(crate) scan: Scan,
-    orders: Ring<(Token, Order), MAX_REQUESTS>,
+pub(crate) struct Control<M: Memory> {
+    pub(crate) world: M::Place<World<M>>,
+    pub(crate) scan: Scan<M>,
+    orders: LargeRing<(Token, Order), M>,
     running: Option<Running>,
     outstanding: Option<Source>,
     flushes: [Option<Flush>; 3],
@@ -121,19 +120,20 @@ pub(crate) struct Control {
     started: Option<Result<Response, RequestError>>,
 }
 
-impl Control {
-    pub(crate) fn new(config: DeviceConfig) -> Self {
-        Self {
-            world: World::new(config),
-            scan: Scan::new(),
-            orders: Ring::new(),
+impl<M: Memory> Control<M> {
+    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
+        let world = World::new(config, memory)?;
+        Ok(Self {
+            world: memory.place(world)?,
+            scan: Scan::new(memory)?,
+            orders: LargeRing::within(memory, MAX_REQUESTS)?,
             running: None,
             outstanding: None,
             flushes: [None; 3],
             waits_until: None,
             open: false,
             started: None,
-        }
+        })
     }
 
     /// Takes a request. What needs no command is done at once; the rest waits for its turn.
@@ -535,7 +535,7 @@ impl Control {
         order: Order,
         now: Instant,
     ) -> Result<Option<Procedure>, RequestError> {
-        let world = &mut self.world;
+        let world = &mut *self.world;
         Ok(Some(match order {
             Order::Lifecycle(_) | Order::Scan => return Err(RequestError::WrongState),
             Order::AddInterface(kind, address) => {

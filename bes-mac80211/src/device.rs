@@ -39,7 +39,7 @@ use bes_hal::doorbell::Reasons;
 use bes_hal::stack::Stack;
 use bes_hal::time::earliest;
 use bes_hal::transport::{Progress, Transition, Transport};
-use bes_hal::{Instant, TransportError};
+use bes_hal::{Instant, Memory, NoMemory, TransportError};
 use bes_pm::device_state::{Action, Step};
 use bes_pm::error::Cause;
 use bes_pm::ledger::{Ledger, Owner};
@@ -119,18 +119,22 @@ enum State {
     NeedsRecovery(RecoveryReason),
 }
 
+/// A place in the memory that the stack's platform handed in.
+type Placed<V, S> = <<S as Stack>::Memory as Memory>::Place<V>;
+
 /// Turns of one [`Device::run`]: changes of state that follow each other without waiting.
 const TURNS: usize = 32;
 
 /// One BES2600.
-#[derive(Debug)]
+///
+/// Small enough for a stack: everything large lies in memory that the platform handed in.
 pub struct Device<T, S>
 where
     T: Transport,
     S: Stack<Buffer = T::Buffer>,
 {
-    bottom_half: BottomHalf<T, S::Frame, Tag>,
-    core: Core<S::Frame>,
+    bottom_half: Placed<BottomHalf<T, S::Frame, Tag, S::Memory>, S>,
+    core: Placed<Core<S::Frame, S::Memory>, S>,
     state: State,
     /// When the transition of the transport wants to be polled again.
     poll_at: Option<Instant>,
@@ -143,15 +147,26 @@ where
     T: Transport,
     S: Stack<Buffer = T::Buffer, RxStatus = RxStatus, TxStatus = TxStatus, Event = Event>,
 {
-    /// A device that is off.
-    pub fn new(transport: T, config: DeviceConfig) -> Self {
-        Self {
-            bottom_half: BottomHalf::new(transport),
-            core: Core::new(config),
+    /// A device that is off. It asks for no more `memory` later.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`]; everything is dropped, the transport included.
+    pub fn new(
+        transport: T,
+        config: DeviceConfig,
+        memory: &mut S::Memory,
+    ) -> Result<Self, NoMemory> {
+        let bottom_half = BottomHalf::new(transport, memory)?;
+        let bottom_half = memory.place(bottom_half)?;
+        let core = Core::new(config, memory)?;
+        Ok(Self {
+            bottom_half,
+            core: memory.place(core)?,
             state: State::Off,
             poll_at: None,
             power_transition: false,
-        }
+        })
     }
 
     /// Asks for something. The result comes as [`Event::Completed`] from a later [`run`](Self::run).
@@ -272,47 +287,47 @@ where
     }
 
     /// The transport.
-    pub const fn transport(&self) -> &T {
+    pub fn transport(&self) -> &T {
         self.bottom_half.transport()
     }
 
     /// The transport, for what only its composer knows.
-    pub const fn transport_mut(&mut self) -> &mut T {
+    pub fn transport_mut(&mut self) -> &mut T {
         self.bottom_half.transport_mut()
     }
 
     /// The bottom half: credits, frames in flight, counters of the bus.
-    pub const fn bottom_half(&self) -> &BottomHalf<T, S::Frame, Tag> {
+    pub fn bottom_half(&self) -> &BottomHalf<T, S::Frame, Tag, S::Memory> {
         &self.bottom_half
     }
 
     /// What was not as it should be.
-    pub const fn anomalies(&self) -> &Anomalies {
+    pub fn anomalies(&self) -> &Anomalies {
         self.bottom_half.anomalies()
     }
 
     /// Counters of frames.
-    pub const fn statistics(&self) -> &Stats {
+    pub fn statistics(&self) -> &Stats {
         &self.core.stats
     }
 
     /// Counters of scans, joins and commands.
-    pub const fn control_statistics(&self) -> &ControlStatistics {
+    pub fn control_statistics(&self) -> &ControlStatistics {
         &self.core.control.world.statistics
     }
 
     /// What keeps the chip awake.
-    pub const fn power_ledger(&self) -> &Ledger {
+    pub fn power_ledger(&self) -> &Ledger {
         self.core.control.world.power.ledger()
     }
 
     /// The scan.
-    pub const fn scan(&self) -> &Scan {
+    pub fn scan(&self) -> &Scan<S::Memory> {
         &self.core.control.scan
     }
 
     /// Channels that the chip refused.
-    pub const fn refused_channels(&self) -> &RefusedChannels {
+    pub fn refused_channels(&self) -> &RefusedChannels {
         &self.core.control.world.refused
     }
 
@@ -322,12 +337,12 @@ where
     }
 
     /// Keys that the chip has.
-    pub const fn keys(&self) -> &KeyTable {
+    pub fn keys(&self) -> &KeyTable {
         &self.core.control.world.keys
     }
 
     /// Sharing the air with Bluetooth.
-    pub const fn coexistence(&self) -> &Coex {
+    pub fn coexistence(&self) -> &Coex {
         &self.core.control.world.coex
     }
 
@@ -532,10 +547,8 @@ where
             }
             (State::Running, Lifecycle::Stop | Lifecycle::PowerOff) => {
                 self.core.control.set_open(false);
-                self.core
-                    .control
-                    .scan
-                    .cancel(&mut self.core.control.world, None);
+                let control = &mut self.core.control;
+                control.scan.cancel(&mut control.world, None);
                 self.state = State::Draining {
                     token,
                     until: now.after(self.core.control.world.config.stop_limit),

@@ -5,6 +5,8 @@ use crate::event::LossReason;
 use crate::request::InterfaceKind;
 use crate::test_bench::*;
 use crate::types::MacAddress;
+use bes_hal::memory::Scarce;
+use bes_hal::stack::RxPart;
 use bes_hal::Duration;
 use bes_wsm::anomaly::AnomalyKind;
 use bes_wsm::wire::MessageId;
@@ -441,4 +443,45 @@ fn connection_loss_is_told_with_its_reason() {
         reason: LossReason::JoinTimeout
     }));
     assert!(bench.log().contains(&"000A/0"));
+}
+
+/// A stack whose platform has little memory. Nothing is ever sent to it.
+struct ScarceStack;
+
+impl Stack for ScarceStack {
+    type Frame = TestFrame;
+    type Buffer = TestBuffer;
+    type Memory = Scarce;
+    type RxStatus = RxStatus;
+    type TxStatus = TxStatus;
+    type Event = Event;
+
+    fn deliver(&mut self, _buffer: TestBuffer, _frames: &[RxPart<RxStatus>]) {}
+    fn tx_status(&mut self, _frame: TestFrame, _status: TxStatus) {}
+    fn notify(&mut self, _event: Event) {}
+    fn allocate(&mut self, _content: &[u8]) -> Option<TestFrame> {
+        None
+    }
+}
+
+/// A kernel has 16 KiB of stack, and the owner of the bus begins near its top.
+#[test]
+fn a_device_and_everything_it_is_put_together_from_fit_a_small_stack() {
+    let mut memory = Scarce::new(usize::MAX);
+    let config = DeviceConfig::new(OWN, &PARAMETERS);
+    let device = Device::<_, ScarceStack>::new(ScriptedTransport::new(), config, &mut memory);
+    assert!(size_of_val(&device) <= 256, "{}", size_of_val(&device));
+    assert!(memory.largest <= 2048, "{}", memory.largest);
+}
+
+#[test]
+fn without_memory_there_is_no_device_whatever_is_missing() {
+    let config = DeviceConfig::new(OWN, &PARAMETERS);
+    let make = |count| {
+        Device::<_, ScarceStack>::new(ScriptedTransport::new(), config, &mut Scarce::new(count))
+            .map(|device| device.state())
+    };
+    let enough = (0..).find(|count| make(*count).is_ok()).unwrap();
+    assert!((8..40).contains(&enough), "{enough}");
+    assert_eq!(make(enough), Ok(DeviceState::Off));
 }

@@ -5,7 +5,7 @@
 
 use crate::control::Control;
 use crate::event::{Event, SignalLevel};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_pm::device_state::Indication;
 use bes_pm::ledger::Owner;
 use bes_pm::psm::ModeError;
@@ -23,7 +23,11 @@ use bes_wsm::wire::{Confirm, Dbm, Header, InterfaceId, MessageId, Status, WireEr
 /// # Errors
 ///
 /// What is wrong with it.
-pub(crate) fn handle(control: &mut Control, message: &[u8], now: Instant) -> Result<(), Anomaly> {
+pub(crate) fn handle<M: Memory>(
+    control: &mut Control<M>,
+    message: &[u8],
+    now: Instant,
+) -> Result<(), Anomaly> {
     let header = Header::parse(message).map_err(|error| malformed(MessageId::EXCEPTION, error))?;
     let id = header.id();
     let bad = |error| malformed(id, error);
@@ -88,8 +92,8 @@ const fn malformed(id: MessageId, error: WireError) -> Anomaly {
     }
 }
 
-fn handle_event(
-    control: &mut Control,
+fn handle_event<M: Memory>(
+    control: &mut Control<M>,
     id: InterfaceId,
     event: WireEvent,
     data: u32,

@@ -17,7 +17,7 @@ use crate::types::MacAddress;
 use crate::unjoin::Unjoin;
 use crate::vif::{interface_for, Vif};
 use crate::world::{Effect, World};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_wsm::wire::InterfaceId;
 
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,8 @@ pub(crate) struct AddInterface {
 
 impl AddInterface {
     /// Chooses the interface id and takes it.
-    pub(crate) fn begin(
-        world: &mut World,
+    pub(crate) fn begin<M: Memory>(
+        world: &mut World<M>,
         kind: InterfaceKind,
         address: MacAddress,
     ) -> Result<Self, RequestError> {
@@ -76,7 +76,7 @@ impl AddInterface {
         })
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         let (id, foreign) = (self.id, self.foreign_address);
         let Some(vif) = world.vif(id) else {
             return Next::Done(Err(RequestError::NoInterface));
@@ -99,7 +99,7 @@ impl AddInterface {
         next
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let outcome = match self.cursor.step(ADD) {
             // Without its address it would not receive anything.
             Some(AddStep::Address) => answer.required().map(|_| ()),
@@ -117,8 +117,8 @@ pub(crate) struct RemoveInterface {
 }
 
 impl RemoveInterface {
-    pub(crate) fn begin(
-        world: &mut World,
+    pub(crate) fn begin<M: Memory>(
+        world: &mut World<M>,
         id: InterfaceId,
         now: Instant,
     ) -> Result<Self, RequestError> {
@@ -134,7 +134,12 @@ impl RemoveInterface {
         })
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         if let Some(unjoin) = &mut self.unjoin {
             match unjoin.next(world, now, out) {
                 Next::Done(Ok(_)) => self.unjoin = None,
@@ -152,7 +157,7 @@ impl RemoveInterface {
         Next::Done(Ok(Response::Done))
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         if let Some(unjoin) = &mut self.unjoin {
             unjoin.answer(world, answer);
         }

@@ -18,7 +18,7 @@ use crate::template;
 use crate::unjoin::{after_reset, Unjoin};
 use crate::vif::Connection;
 use crate::world::{ChannelSwitch, Effect, World};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, MessageId, Status};
 
@@ -70,8 +70,8 @@ pub(crate) struct Join {
 }
 
 impl Join {
-    pub(crate) fn begin(
-        world: &mut World,
+    pub(crate) fn begin<M: Memory>(
+        world: &mut World<M>,
         id: InterfaceId,
         bss: BssDescription,
         now: Instant,
@@ -89,7 +89,11 @@ impl Join {
         Ok(Self { id, bss, phase })
     }
 
-    fn begin_joining(world: &mut World, id: InterfaceId, bss: &BssDescription) -> Phase {
+    fn begin_joining<M: Memory>(
+        world: &mut World<M>,
+        id: InterfaceId,
+        bss: &BssDescription,
+    ) -> Phase {
         if let Some(vif) = world.vif_mut(id) {
             vif.connection = Connection::Joining { bssid: bss.bssid };
         }
@@ -98,7 +102,12 @@ impl Join {
         Phase::Joining(Cursor::default())
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         let (id, bss) = (self.id, self.bss);
         if let Phase::Leaving(unjoin) = &mut self.phase {
             match unjoin.next(world, now, out) {
@@ -146,7 +155,12 @@ impl Join {
         }
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>, now: Instant) {
+    pub(crate) fn answer<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+        now: Instant,
+    ) {
         match &mut self.phase {
             Phase::Leaving(unjoin) => unjoin.answer(world, answer),
             Phase::Joining(cursor) => match cursor.step(STEPS) {
@@ -188,7 +202,7 @@ impl Join {
         }
     }
 
-    fn joined(&self, world: &mut World, now: Instant) {
+    fn joined<M: Memory>(&self, world: &mut World<M>, now: Instant) {
         let until = now.after(world.config.join_limit);
         let bss = self.bss;
         if let Some(vif) = world.vif_mut(self.id) {
@@ -203,7 +217,7 @@ impl Join {
         world.statistics.joins = world.statistics.joins.saturating_add(1);
     }
 
-    fn finish(&self, world: &mut World) -> Next {
+    fn finish<M: Memory>(&self, world: &mut World<M>) -> Next {
         world.set_hold(self.id, false);
         world.ask(Effect::ReleaseHeld(self.id));
         world.tell(Event::Joined {
@@ -213,7 +227,7 @@ impl Join {
         Next::Done(Ok(Response::Done))
     }
 
-    fn was_reset(&self, world: &mut World, status: Option<Status>) {
+    fn was_reset<M: Memory>(&self, world: &mut World<M>, status: Option<Status>) {
         world.statistics.join_refusals = world.statistics.join_refusals.saturating_add(1);
         after_reset(world, self.id);
         if let Some(status) = status {
@@ -229,7 +243,7 @@ impl Join {
         });
     }
 
-    fn fail(&self, world: &mut World, error: RequestError) -> Next {
+    fn fail<M: Memory>(&self, world: &mut World<M>, error: RequestError) -> Next {
         if let Some(vif) = world.vif_mut(self.id) {
             vif.forget_connection();
         }
@@ -239,8 +253,8 @@ impl Join {
     }
 }
 
-fn joining_message(
-    world: &mut World,
+fn joining_message<M: Memory>(
+    world: &mut World<M>,
     id: InterfaceId,
     bss: &BssDescription,
     step: JoinStep,
@@ -274,7 +288,7 @@ fn joining_message(
 }
 
 /// Waits for the indication of a channel switch. It may come before the confirm, after it, or, from a sick chip, never.
-pub(crate) fn switched(world: &mut World, now: Instant) -> Step {
+pub(crate) fn switched<M: Memory>(world: &mut World<M>, now: Instant) -> Step {
     match world.channel_switch {
         ChannelSwitch::Idle => Step::Skip,
         ChannelSwitch::Waiting { until } if until.is_due(now) => {

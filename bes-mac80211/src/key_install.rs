@@ -13,6 +13,7 @@ use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::Response;
 use crate::types::Cipher;
 use crate::world::World;
+use bes_hal::Memory;
 use bes_wsm::wire::InterfaceId;
 
 /// Management frames are protected (file 21, section 2.23).
@@ -41,8 +42,8 @@ pub(crate) struct InstallKey {
 }
 
 impl InstallKey {
-    pub(crate) fn begin(
-        world: &World,
+    pub(crate) fn begin<M: Memory>(
+        world: &World<M>,
         id: InterfaceId,
         key: KeyParameters,
     ) -> Result<Self, RequestError> {
@@ -58,7 +59,7 @@ impl InstallKey {
         })
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         let (id, key, slot) = (self.id, &self.key, self.slot);
         let changes_data_cipher = key.peer().is_some() || key.cipher() == Cipher::Wep;
         self.cursor
@@ -74,7 +75,7 @@ impl InstallKey {
             })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         if self.cursor.step(INSTALL) != Some(InstallStep::AddKey) {
             let outcome = answer.optional(world);
             self.cursor.settle(outcome);
@@ -110,7 +111,7 @@ pub(crate) struct RemoveKey {
 }
 
 impl RemoveKey {
-    pub(crate) fn begin(world: &World, slot: KeySlot) -> Result<Self, RequestError> {
+    pub(crate) fn begin<M: Memory>(world: &World<M>, slot: KeySlot) -> Result<Self, RequestError> {
         let key = world.keys.key(slot).ok_or(RequestError::Invalid)?;
         Ok(Self {
             slot,
@@ -119,14 +120,14 @@ impl RemoveKey {
         })
     }
 
-    pub(crate) fn next(&mut self, _world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, _world: &mut World<M>, out: &mut [u8]) -> Next {
         let (id, slot) = (self.id, self.slot);
         self.cursor.next(&[()], Response::Done, |()| {
             command::remove_key(out, id, slot).into()
         })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let outcome = answer.required().map(|_| ());
         if outcome.is_ok() {
             let removed = world.keys.remove(self.slot);

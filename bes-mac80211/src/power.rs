@@ -17,7 +17,7 @@ use crate::error::RequestError;
 use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::Response;
 use crate::world::World;
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory};
 use bes_pm::device_state::{DeviceMachine, Run, Settings};
 use bes_pm::ledger::{Hold, Ledger, Owner};
 use bes_pm::psm::{listen_interval, PmRequest};
@@ -68,7 +68,12 @@ pub(crate) struct SleepMessages {
 }
 
 impl SleepMessages {
-    pub(crate) fn next(&mut self, world: &mut World, _now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        _now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         let sent = &mut self.power_save;
         self.cursor.next(&sleep_steps(), Response::Done, |step| {
             let (PowerStep::Arp(id)
@@ -105,7 +110,12 @@ impl SleepMessages {
         })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>, _now: Instant) {
+    pub(crate) fn answer<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+        _now: Instant,
+    ) {
         let steps = sleep_steps();
         // A chip that did not take one of them is not put to sleep (file 40, P4).
         let outcome = answer.required().map(|_| ());
@@ -131,7 +141,7 @@ pub(crate) struct WakeMessages {
 }
 
 impl WakeMessages {
-    pub(crate) fn next(&mut self, world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         self.cursor.next(&wake_steps(), Response::Done, |step| {
             let (PowerStep::Arp(id)
             | PowerStep::WakePeriod(id)
@@ -161,7 +171,7 @@ impl WakeMessages {
         })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let steps = wake_steps();
         let outcome = match self.cursor.step(&steps) {
             // A chip that does not become active is lost.

@@ -15,7 +15,7 @@ use crate::setting::{ReadCounters, Setting};
 use crate::startup::Startup;
 use crate::unjoin::Unjoin;
 use crate::world::World;
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_wsm::client::CommandError;
 use bes_wsm::wire::{Header, MessageId, Status, WireError, HEADER_LEN};
 
@@ -101,7 +101,7 @@ impl<'a> Answer<'a> {
     }
 
     /// For steps that a procedure can do without: a refusal is counted, only a dead session ends it.
-    pub(crate) fn optional(self, world: &mut World) -> Result<(), RequestError> {
+    pub(crate) fn optional<M: Memory>(self, world: &mut World<M>) -> Result<(), RequestError> {
         match self {
             Self::Success(_) => Ok(()),
             Self::Refused(message, status) => {
@@ -183,7 +183,12 @@ pub(crate) enum Procedure {
 
 impl Procedure {
     /// What to do next; a message is written into `out`.
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         match self {
             Self::Startup(procedure) => procedure.next(world, out),
             Self::AddInterface(procedure) => procedure.next(world, out),
@@ -202,7 +207,12 @@ impl Procedure {
     }
 
     /// The answer to the message.
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>, now: Instant) {
+    pub(crate) fn answer<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+        now: Instant,
+    ) {
         match self {
             Self::Startup(procedure) => procedure.answer(world, answer),
             Self::AddInterface(procedure) => procedure.answer(world, answer),

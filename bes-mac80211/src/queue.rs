@@ -20,11 +20,12 @@
 use crate::types::{AccessCategory, TxInfo, ACCESS_CATEGORIES};
 use bes_hal::frame::TxFrame;
 use bes_hal::time::{earliest, Instant};
+use bes_hal::{Memory, NoMemory};
 use bes_wsm::wire::header::InterfaceId;
 use core::fmt;
 
 /// Frames that the pool holds, unless said otherwise.
-pub const POOL: usize = 512;
+pub const POOL: u16 = 512;
 
 /// Number of interfaces of the chip.
 pub const INTERFACES: usize = InterfaceId::ALL.len();
@@ -220,6 +221,22 @@ pub struct Queued<F> {
     pub admission: Admission,
 }
 
+impl<F> Queued<F> {
+    /// A frame that goes past the queues.
+    pub(crate) fn unqueued(interface: InterfaceId, frame: F, info: TxInfo, now: Instant) -> Self {
+        Self {
+            frame,
+            info,
+            admission: Admission {
+                queue: FifoId::new(interface, info.access_category),
+                deadline: now.after(info.access_category.time_to_live()),
+                requeues: 0,
+                order: 0,
+            },
+        }
+    }
+}
+
 /// Bounds of every FIFO. The stack is asked to stop at three quarters and to go on at three eighths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -279,9 +296,12 @@ struct Slot<F> {
 }
 
 /// All frames that wait in the host.
-#[derive(Debug)]
-pub struct TxQueues<F, const N: usize = POOL> {
-    slots: [Slot<F>; N],
+pub struct TxQueues<F, M: Memory> {
+    slots: M::Table<Slot<F>>,
+    capacity: u16,
+    /// Slots that only a frame coming back from the chip may take: a requeue must not fail because new frames were
+    /// faster.
+    reserve: u16,
     free: u16,
     used: u16,
     /// By [`FifoId::index`]; more than there are, so that the index needs no check.
@@ -299,40 +319,26 @@ pub struct TxQueues<F, const N: usize = POOL> {
     stopped: FifoSet,
 }
 
-impl<F: TxFrame, const N: usize> Default for TxQueues<F, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<F: TxFrame, const N: usize> TxQueues<F, N> {
-    /// Slots that only a frame coming back from the chip may take: a requeue must not fail because new frames were
-    /// faster.
-    const RESERVE: u16 = Self::CAPACITY / 16;
-    const CAPACITY: u16 = {
-        assert!(N >= 16 && N < 0xFFFF, "the pool has 16 to 65534 slots");
-        let [low, high, ..] = N.to_le_bytes();
-        u16::from_le_bytes([low, high])
-    };
-
-    /// Empty queues with the default limits.
-    pub fn new() -> Self {
-        Self::with_limits(Limits::DEFAULT)
-    }
-
-    /// Empty queues.
-    pub fn with_limits(limits: Limits) -> Self {
+impl<F: TxFrame, M: Memory> TxQueues<F, M> {
+    /// Empty queues with a pool of `pool` frames, 16 to 65534.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`].
+    pub fn new(memory: &mut M, pool: u16, limits: Limits) -> Result<Self, NoMemory> {
         let mut next = 0_u16;
-        let slots = [(); N].map(|()| {
+        let slots = memory.table(usize::from(pool), |_| {
             next = next.wrapping_add(1);
             Slot {
-                next: if next == Self::CAPACITY { NONE } else { next },
+                next: if next == pool { NONE } else { next },
                 bytes: 0,
                 content: None,
             }
-        });
-        Self {
+        })?;
+        Ok(Self {
             slots,
+            capacity: pool,
+            reserve: pool / 16,
             free: 0,
             used: 0,
             fifos: [Fifo::EMPTY; PLACES],
@@ -343,7 +349,7 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
             high: FifoSet::EMPTY,
             pool_high: false,
             stopped: FifoSet::EMPTY,
-        }
+        })
     }
 
     /// Takes a frame in, at the end of its FIFO.
@@ -363,7 +369,7 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         let fifo = *self.fifo(queue);
         let full = fifo.frames >= self.limits.frames
             || (fifo.frames > 0 && fifo.bytes.saturating_add(bytes) > self.limits.bytes)
-            || self.used >= Self::CAPACITY.saturating_sub(Self::RESERVE);
+            || self.used >= self.capacity.saturating_sub(self.reserve);
         if full {
             return Err(frame);
         }
@@ -477,7 +483,7 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
             self.high = self.high.without(queue);
         }
         // Back to half: the distance keeps twelve queues from starting and stopping together with every frame.
-        if self.used <= Self::CAPACITY / 2 {
+        if self.used <= self.capacity / 2 {
             self.pool_high = false;
         }
         Some(queued)
@@ -589,7 +595,7 @@ impl<F: TxFrame, const N: usize> TxQueues<F, N> {
         let next = core::mem::replace(&mut slot.next, NONE);
         self.free = next;
         self.used = self.used.saturating_add(1);
-        if self.used >= Self::CAPACITY.saturating_sub(Self::RESERVE.saturating_mul(2)) {
+        if self.used >= self.capacity.saturating_sub(self.reserve.saturating_mul(2)) {
             self.pool_high = true;
         }
         Some(index)
@@ -636,12 +642,18 @@ mod tests {
     use super::*;
     use crate::types::Band;
     use bes_hal::frame::ArrayFrame;
+    use bes_hal::memory::Heap;
     use bes_hal::Duration;
     use proptest::prelude::*;
     use std::collections::VecDeque;
 
     type Frame = ArrayFrame<32>;
+    type Queues = TxQueues<Frame, Heap>;
     const BE: AccessCategory = AccessCategory::BestEffort;
+
+    fn queues(pool: u16, limits: Limits) -> Queues {
+        TxQueues::new(&mut Heap, pool, limits).unwrap()
+    }
 
     fn frame(mark: u8) -> Frame {
         Frame::new(8, &[mark; 10]).unwrap()
@@ -655,13 +667,13 @@ mod tests {
         TxInfo::new(ac, Band::TwoPointFourGhz)
     }
 
-    fn push(queues: &mut TxQueues<Frame, 64>, interface: InterfaceId, content: u8) {
+    fn push(queues: &mut Queues, interface: InterfaceId, content: u8) {
         queues
             .push(interface, frame(content), info(BE), Instant::ZERO)
             .unwrap();
     }
 
-    fn marks(queues: &mut TxQueues<Frame, 64>, queue: FifoId) -> Vec<u8> {
+    fn marks(queues: &mut Queues, queue: FifoId) -> Vec<u8> {
         core::iter::from_fn(|| queues.pop(queue))
             .map(|queued| mark(&queued))
             .collect()
@@ -669,7 +681,7 @@ mod tests {
 
     #[test]
     fn frames_leave_in_the_order_they_came() {
-        let mut queues = TxQueues::new();
+        let mut queues = queues(64, Limits::DEFAULT);
         for content in 0..5 {
             push(&mut queues, InterfaceId::Zero, content);
         }
@@ -689,7 +701,7 @@ mod tests {
             frames: 4,
             bytes: 1000,
         };
-        let mut queues = TxQueues::<Frame, 64>::with_limits(limits);
+        let mut queues = queues(64, limits);
         for content in 0..4 {
             push(&mut queues, InterfaceId::Zero, content);
         }
@@ -707,7 +719,7 @@ mod tests {
             frames: 100,
             bytes: 5,
         };
-        let mut queues = TxQueues::<Frame, 64>::with_limits(limits);
+        let mut queues = queues(64, limits);
         push(&mut queues, InterfaceId::Zero, 1);
         assert!(queues
             .push(InterfaceId::Zero, frame(2), info(BE), Instant::ZERO)
@@ -721,7 +733,7 @@ mod tests {
             frames: 16,
             bytes: 1_000_000,
         };
-        let mut queues = TxQueues::<Frame, 64>::with_limits(limits);
+        let mut queues = queues(64, limits);
         let queue = FifoId::new(InterfaceId::Zero, BE);
         for content in 0..11 {
             push(&mut queues, InterfaceId::Zero, content);
@@ -745,7 +757,7 @@ mod tests {
             frames: 8,
             bytes: 1_000_000,
         };
-        let mut queues = TxQueues::<Frame, 64>::with_limits(limits);
+        let mut queues = queues(64, limits);
         for content in 0..8 {
             push(&mut queues, InterfaceId::Zero, content);
         }
@@ -759,7 +771,7 @@ mod tests {
             frames: 1000,
             bytes: 1_000_000,
         };
-        let mut queues = TxQueues::<Frame, 64>::with_limits(limits);
+        let mut queues = queues(64, limits);
         let queue = FifoId::new(InterfaceId::Zero, BE);
         push(&mut queues, InterfaceId::Zero, 0);
         let first = queues.pop(queue).unwrap();
@@ -780,7 +792,7 @@ mod tests {
     #[test]
     fn requeued_frames_take_their_old_place_whatever_order_they_come_back_in() {
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-            let mut queues = TxQueues::new();
+            let mut queues = queues(64, Limits::DEFAULT);
             let queue = FifoId::new(InterfaceId::Zero, BE);
             for content in 0..5 {
                 push(&mut queues, InterfaceId::Zero, content);
@@ -799,7 +811,7 @@ mod tests {
 
     #[test]
     fn a_frame_requeued_into_an_empty_queue_is_followed_by_new_ones() {
-        let mut queues = TxQueues::new();
+        let mut queues = queues(64, Limits::DEFAULT);
         let queue = FifoId::new(InterfaceId::Zero, BE);
         push(&mut queues, InterfaceId::Zero, 0);
         let taken = queues.pop(queue).unwrap();
@@ -811,7 +823,7 @@ mod tests {
     /// File 30, D32.
     #[test]
     fn d32_time_to_live_holds_however_short_the_queue_is() {
-        let mut queues = TxQueues::<Frame, 64>::new();
+        let mut queues = queues(64, Limits::DEFAULT);
         let start = Instant::from_millis(100);
         for ac in AccessCategory::ALL {
             queues
@@ -832,7 +844,7 @@ mod tests {
 
     #[test]
     fn a_requeued_frame_keeps_its_deadline() {
-        let mut queues = TxQueues::new();
+        let mut queues = queues(64, Limits::DEFAULT);
         let queue = FifoId::new(InterfaceId::Zero, BE);
         push(&mut queues, InterfaceId::Zero, 0);
         let deadline = queues.next_deadline();
@@ -844,7 +856,7 @@ mod tests {
     /// File 30, D1 and D2; file 20, D20.
     #[test]
     fn d1_d2_flushing_one_interface_touches_no_other() {
-        let mut queues = TxQueues::new();
+        let mut queues = queues(64, Limits::DEFAULT);
         for content in 0..6 {
             push(&mut queues, InterfaceId::One, content);
             push(&mut queues, InterfaceId::Zero, content + 10);
@@ -896,7 +908,7 @@ mod tests {
         #[test]
         fn queues_behave_as_lists_do(steps in proptest::collection::vec(step(), 1..200)) {
             let limits = Limits { frames: 12, bytes: 100 };
-            let mut queues = TxQueues::<Frame, 32>::with_limits(limits);
+            let mut queues = queues(32, limits);
             let mut model: Vec<VecDeque<u64>> = vec![VecDeque::new(); 12];
             let mut outside: Vec<Queued<Frame>> = Vec::new();
             let mut next = 0_u64;

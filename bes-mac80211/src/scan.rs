@@ -25,10 +25,10 @@ use crate::request::{
     Response, ScanChannel, ScanRequest, Ssid, Token, MAX_SCAN_CHANNELS, MAX_SCAN_SSIDS,
 };
 use crate::scan_policy::{Batch, Circumstances};
-use crate::template::{probe_request, ProbeRequest};
-use crate::types::{Channel, ChannelType, MacAddress};
+use crate::template::{self, PROBE_REQUEST_LEN};
+use crate::types::{Channel, ChannelType};
 use crate::world::World;
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory, NoMemory};
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, MessageId, Status};
@@ -93,7 +93,6 @@ struct Job {
     ssids: [Ssid; MAX_SCAN_SSIDS],
     ssid_count: usize,
     no_cck: bool,
-    template: ProbeRequest,
     /// Index of the next channel.
     at: usize,
     /// Channels below this index go one by one.
@@ -109,23 +108,27 @@ struct Job {
 }
 
 /// The scan of a device.
-#[derive(Debug)]
-pub struct Scan {
+pub struct Scan<M: Memory> {
     phase: ScanPhase,
     job: Option<Job>,
+    /// The probe request of the job, and how long it is.
+    template: M::Table<u8>,
+    template_len: usize,
     canceller: Option<Token>,
 }
 
 /// The chip's answer when its lower MAC is still joined (file 50, section 3.2).
 const STATUS_STILL_JOINED: u32 = 13;
 
-impl Scan {
-    pub(crate) const fn new() -> Self {
-        Self {
+impl<M: Memory> Scan<M> {
+    pub(crate) fn new(memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
             phase: ScanPhase::Idle,
             job: None,
+            template: memory.table(PROBE_REQUEST_LEN, |_| 0)?,
+            template_len: 0,
             canceller: None,
-        }
+        })
     }
 
     /// Where it stands.
@@ -191,8 +194,6 @@ impl Scan {
         if request.ssids.len() > MAX_SCAN_SSIDS {
             return Err(RequestError::Invalid);
         }
-        let template =
-            probe_request(MacAddress::default(), request.elements).ok_or(RequestError::Invalid)?;
         let first = *request.channels.first().ok_or(RequestError::Invalid)?;
         let mut channels = [first; MAX_SCAN_CHANNELS];
         channels
@@ -210,6 +211,8 @@ impl Scan {
         for (slot, ssid) in ssids.iter_mut().zip(request.ssids) {
             *slot = *ssid;
         }
+        self.template_len = template::probe_request(&mut self.template, request.elements)
+            .ok_or(RequestError::Invalid)?;
         self.job = Some(Job {
             token,
             interface,
@@ -218,7 +221,6 @@ impl Scan {
             ssids,
             ssid_count,
             no_cck: request.no_cck,
-            template,
             at: 0,
             singly_below: 0,
             batch: None,
@@ -235,7 +237,7 @@ impl Scan {
     }
 
     /// Its turn has come.
-    pub(crate) fn begin(&mut self, world: &mut World) {
+    pub(crate) fn begin(&mut self, world: &mut World<M>) {
         if self.phase != ScanPhase::Queued {
             return;
         }
@@ -243,13 +245,14 @@ impl Scan {
             .interface()
             .and_then(|interface| world.vif(interface))
             .map(|vif| vif.address);
-        let (Some(own), Some(job)) = (own, &mut self.job) else {
+        let (Some(own), Some(job)) = (own, &self.job) else {
             // The interface is gone: nothing stays locked or busy (file 31, C7).
             self.refuse(world, RequestError::NoInterface);
             return;
         };
-        job.template.set_source(own);
-        if self.job.as_ref().is_some_and(|job| job.cancelled) {
+        let cancelled = job.cancelled;
+        template::set_source(&mut self.template, own);
+        if cancelled {
             self.refuse(world, RequestError::Aborted);
             self.tell_canceller(world);
             return;
@@ -258,7 +261,7 @@ impl Scan {
     }
 
     /// The request is answered with an error, and there was no scan.
-    fn refuse(&mut self, world: &mut World, error: RequestError) {
+    fn refuse(&mut self, world: &mut World<M>, error: RequestError) {
         self.phase = ScanPhase::Idle;
         if let Some(job) = self.job.take() {
             world.tell(Event::Completed {
@@ -269,7 +272,7 @@ impl Scan {
     }
 
     /// Ends the scan as soon as possible. `token` is answered when it has ended.
-    pub(crate) fn cancel(&mut self, world: &mut World, token: Option<Token>) {
+    pub(crate) fn cancel(&mut self, world: &mut World<M>, token: Option<Token>) {
         if let Some(earlier) = core::mem::replace(&mut self.canceller, token) {
             world.tell(Event::Completed {
                 token: earlier,
@@ -291,7 +294,7 @@ impl Scan {
         }
     }
 
-    fn tell_canceller(&mut self, world: &mut World) {
+    fn tell_canceller(&mut self, world: &mut World<M>) {
         if let Some(token) = self.canceller.take() {
             world.tell(Event::Completed {
                 token,
@@ -301,7 +304,7 @@ impl Scan {
     }
 
     /// What to do next; a message is written into `out`.
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next(&mut self, world: &mut World<M>, now: Instant, out: &mut [u8]) -> Next {
         // Every turn of the loop either returns or moves on to a later phase or channel.
         loop {
             let Some(job) = &mut self.job else {
@@ -316,7 +319,7 @@ impl Scan {
                 | ScanPhase::Stopping { until }
                 | ScanPhase::Home { until } => return Next::Wait(until),
                 ScanPhase::Template => {
-                    let frame = job.template.as_bytes();
+                    let frame = self.template.get(..self.template_len).unwrap_or(&[]);
                     let [first, ..] = job.channels;
                     match command::probe_request(out, first.channel.band(), frame) {
                         Ok(len) => return Next::Send(len),
@@ -421,7 +424,7 @@ impl Scan {
         }
     }
 
-    fn finish(&mut self, world: &mut World, now: Instant) {
+    fn finish(&mut self, world: &mut World<M>, now: Instant) {
         self.phase = ScanPhase::Idle;
         let Some(job) = self.job.take() else {
             return;
@@ -443,7 +446,7 @@ impl Scan {
     }
 
     /// The answer to the message.
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>, now: Instant) {
+    pub(crate) fn answer(&mut self, world: &mut World<M>, answer: Answer<'_>, now: Instant) {
         let Some(job) = &mut self.job else {
             return;
         };
@@ -516,7 +519,7 @@ impl Scan {
     /// The chip reports the end of a request.
     pub(crate) fn handle_complete(
         &mut self,
-        world: &World,
+        world: &World<M>,
         status: Status,
         now: Instant,
     ) -> Result<(), Anomaly> {
@@ -543,7 +546,7 @@ impl Scan {
     }
 
     /// What is due by time.
-    pub(crate) fn tick(&mut self, world: &mut World, now: Instant) {
+    pub(crate) fn tick(&mut self, world: &mut World<M>, now: Instant) {
         match self.phase {
             ScanPhase::Running { until } if until.is_due(now) => {
                 world.statistics.scan_timeouts = world.statistics.scan_timeouts.saturating_add(1);
@@ -572,7 +575,7 @@ impl Scan {
     }
 
     /// The session is over.
-    pub(crate) fn abort(&mut self, world: &mut World) {
+    pub(crate) fn abort(&mut self, world: &mut World<M>) {
         let running = !matches!(
             self.phase,
             ScanPhase::Idle | ScanPhase::Queued | ScanPhase::Template
@@ -594,7 +597,7 @@ impl Scan {
 
 impl Job {
     /// Chooses the next request.
-    fn plan(&mut self, world: &mut World, now: Instant) -> ScanPhase {
+    fn plan<M: Memory>(&mut self, world: &mut World<M>, now: Instant) -> ScanPhase {
         if self.cancelled {
             return ScanPhase::Restore;
         }
@@ -629,7 +632,7 @@ impl Job {
         }
     }
 
-    fn start_message(&self, world: &World, out: &mut [u8]) -> Option<usize> {
+    fn start_message<M: Memory>(&self, world: &World<M>, out: &mut [u8]) -> Option<usize> {
         let batch = self.batch?;
         let joined = world
             .vifs()
@@ -660,7 +663,12 @@ impl Job {
     }
 
     /// START_SCAN was answered.
-    fn started(&mut self, world: &mut World, answer: Answer<'_>, now: Instant) -> ScanPhase {
+    fn started<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+        now: Instant,
+    ) -> ScanPhase {
         let Some(batch) = self.batch else {
             return ScanPhase::Restore;
         };
@@ -682,9 +690,9 @@ impl Job {
         }
     }
 
-    fn start_refused(
+    fn start_refused<M: Memory>(
         &mut self,
-        world: &mut World,
+        world: &mut World<M>,
         batch: &Batch,
         status: Status,
         now: Instant,
@@ -715,7 +723,12 @@ impl Job {
     }
 
     /// A request is over. A status that says it failed makes the scan incomplete (file 31, C6).
-    fn batch_ended(&mut self, world: &World, status: Status, now: Instant) -> ScanPhase {
+    fn batch_ended<M: Memory>(
+        &mut self,
+        world: &World<M>,
+        status: Status,
+        now: Instant,
+    ) -> ScanPhase {
         if !status.is_success() {
             self.aborted = true;
         }

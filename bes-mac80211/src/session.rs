@@ -8,7 +8,7 @@ use crate::disconnect::{Disconnect, Membership};
 use crate::event::Event;
 use crate::indication;
 use crate::mpdu::{receiver, FrameControl};
-use crate::queue::{Backpressure, FifoId, FifoSet, Queued, TxQueues, INTERFACES};
+use crate::queue::{Backpressure, FifoId, FifoSet, Limits, Queued, TxQueues, INTERFACES, POOL};
 use crate::rate_policy::{Acquisition, RatePolicies, RetryLimits, Upload};
 use crate::rx::{self, RxStatus};
 use crate::scheduler::Scheduler;
@@ -21,7 +21,7 @@ use crate::world::Effect;
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::transport::MAX_BATCH;
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::ledger::Owner;
 use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomaly;
@@ -44,48 +44,46 @@ pub struct Tag {
 }
 
 /// Everything of a device but the bottom half.
-#[derive(Debug)]
-pub(crate) struct Core<F> {
-    pub(crate) control: Control,
-    pub(crate) queues: TxQueues<F>,
+pub(crate) struct Core<F, M: Memory> {
+    pub(crate) control: Control<M>,
+    pub(crate) queues: TxQueues<F, M>,
     scheduler: Scheduler,
-    pub(crate) policies: RatePolicies,
+    pub(crate) policies: M::Place<RatePolicies>,
     upload: Option<Upload>,
     upload_wanted: bool,
     upload_after: Instant,
     /// Frames of each interface inside the chip.
     in_chip: [usize; INTERFACES],
-    pub(crate) stats: Stats,
+    pub(crate) stats: M::Place<Stats>,
     /// Authentication frames that wait for a join.
     held: [Option<(F, TxInfo)>; INTERFACES],
     /// Null frames that ask an access point whether it is there.
     nulls: [Option<F>; INTERFACES],
-    own: TxQueues<F, 16>,
-    parts: Option<[RxPart<RxStatus>; MAX_BATCH]>,
+    /// Received frames of a burst, until they are handed up.
+    parts: M::Place<Option<[RxPart<RxStatus>; MAX_BATCH]>>,
     part_count: usize,
     /// A command was answered or an indication came since the life cycle looked.
     pub(crate) stirred: bool,
 }
 
-impl<F: TxFrame> Core<F> {
-    pub(crate) fn new(config: DeviceConfig) -> Self {
-        Self {
-            control: Control::new(config),
-            queues: TxQueues::new(),
+impl<F: TxFrame, M: Memory> Core<F, M> {
+    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
+            control: Control::new(config, memory)?,
+            queues: TxQueues::new(memory, POOL, Limits::DEFAULT)?,
             scheduler: Scheduler::new(),
-            policies: RatePolicies::new(),
+            policies: memory.place(RatePolicies::new())?,
             upload: None,
             upload_wanted: false,
             upload_after: Instant::ZERO,
             in_chip: [0; INTERFACES],
-            stats: Stats::default(),
+            stats: memory.place(Stats::default())?,
             held: [const { None }; INTERFACES],
             nulls: [const { None }; INTERFACES],
-            own: TxQueues::new(),
-            parts: None,
+            parts: memory.place(None)?,
             part_count: 0,
             stirred: false,
-        }
+        })
     }
 
     /// Takes a frame of the stack.
@@ -286,7 +284,7 @@ impl<F: TxFrame> Core<F> {
 
 /// Core and stack together, for the time of one run.
 pub(crate) struct Session<'a, S: Stack> {
-    pub(crate) core: &'a mut Core<S::Frame>,
+    pub(crate) core: &'a mut Core<S::Frame, S::Memory>,
     pub(crate) stack: &'a mut S,
 }
 
@@ -321,7 +319,7 @@ where
     /// Gives back what is too old.
     pub(crate) fn expire(&mut self, now: Instant) {
         let Self { core, stack } = self;
-        let stats = &mut core.stats;
+        let stats = &mut *core.stats;
         core.queues.expire(now, |queued| {
             let status = TxStatus::dropped(TxDrop::Expired);
             let len = u16::try_from(queued.frame.bytes().len()).unwrap_or(u16::MAX);
@@ -332,7 +330,7 @@ where
 
     fn flush(&mut self, interface: InterfaceId) {
         let Self { core, stack } = self;
-        let stats = &mut core.stats;
+        let stats = &mut *core.stats;
         core.queues.flush(interface, |queued| {
             let status = TxStatus::dropped(TxDrop::Flushed);
             let len = u16::try_from(queued.frame.bytes().len()).unwrap_or(u16::MAX);
@@ -427,7 +425,7 @@ where
             self.give_back_held(id, TxDrop::Closed);
         }
         let Self { core, stack } = self;
-        let stats = &mut core.stats;
+        let stats = &mut *core.stats;
         core.queues.clear(|queued| {
             let status = TxStatus::dropped(TxDrop::Closed);
             let len = u16::try_from(queued.frame.bytes().len()).unwrap_or(u16::MAX);
@@ -435,7 +433,6 @@ where
             stack.tx_status(queued.frame, status);
         });
         core.nulls = [const { None }; INTERFACES];
-        core.own.clear(drop);
         if let Some(upload) = core.upload.take() {
             core.policies.upload_failed(&upload);
         }
@@ -477,19 +474,14 @@ where
                 continue;
             };
             let frame = self.core.nulls.get_mut(id.index()).and_then(Option::take)?;
-            let queued = self
-                .core
-                .own
-                .push(id, frame, info, now)
-                .ok()
-                .and_then(|()| self.core.own.pop(FifoId::new(id, info.access_category)));
+            let queued = Queued::unqueued(id, frame, info, now);
             let context = self.core.context(id, now);
-            match queued.map(|queued| tx::prepare(queued, &policy, &context)) {
-                Some(Ok(outgoing)) => {
+            match tx::prepare(queued, &policy, &context) {
+                Ok(outgoing) => {
                     self.core.count_out(id);
                     return Some(with_tag(outgoing, true));
                 }
-                _ => {
+                Err(_) => {
                     self.core.policies.release(policy.index);
                     if let Some(vif) = self.core.control.world.vif_mut(id) {
                         vif.beacon_loss.handle_null(false, now);

@@ -8,6 +8,7 @@ use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::{InterfaceKind, Response};
 use crate::types::{AccessCategory, Dbm};
 use crate::world::World;
+use bes_hal::Memory;
 use bes_wsm::wire::InterfaceId;
 
 /// One of the five filter messages, in their order (specification: file 31, section 5.2).
@@ -30,8 +31,8 @@ pub(crate) const FILTERS: &[FilterStep] = &[
 ];
 
 /// Writes one of the filter messages. Nothing is written for an interface that is not joined.
-pub(crate) fn filter_message(
-    world: &World,
+pub(crate) fn filter_message<M: Memory>(
+    world: &World<M>,
     id: InterfaceId,
     step: FilterStep,
     out: &mut [u8],
@@ -64,8 +65,8 @@ pub(crate) fn filter_message(
 }
 
 /// Remembers what the chip took over.
-pub(crate) fn filter_answered(
-    world: &mut World,
+pub(crate) fn filter_answered<M: Memory>(
+    world: &mut World<M>,
     id: InterfaceId,
     step: Option<FilterStep>,
     answer: &Answer<'_>,
@@ -120,8 +121,8 @@ impl Setting {
 
     /// Channel access of a category: SET_TX_QUEUE_PARAMETERS, SET_EDCA_PARAMETERS, MIB 0x1013. Nothing for the generic
     /// interface (file 31, section 5.3).
-    pub(crate) fn queue(
-        world: &mut World,
+    pub(crate) fn queue<M: Memory>(
+        world: &mut World<M>,
         id: InterfaceId,
         category: AccessCategory,
         parameters: EdcaParameters,
@@ -147,8 +148,8 @@ impl Setting {
     }
 
     /// Slot time.
-    pub(crate) fn slot_time(
-        world: &World,
+    pub(crate) fn slot_time<M: Memory>(
+        world: &World<M>,
         id: InterfaceId,
         short: bool,
     ) -> Result<Self, RequestError> {
@@ -197,7 +198,7 @@ impl Setting {
         }
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         let (id, what) = (self.id, self.what);
         self.cursor
             .next(&Self::steps(what), Response::Done, |step| match step {
@@ -206,7 +207,7 @@ impl Setting {
             })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let step = self.cursor.step(&Self::steps(self.what)).flatten();
         if let Some(SettingStep::Filter(step)) = step {
             filter_answered(world, self.id, Some(step), &answer);
@@ -234,7 +235,13 @@ impl Setting {
     }
 }
 
-fn message(world: &World, id: InterfaceId, what: What, step: SettingStep, out: &mut [u8]) -> Step {
+fn message<M: Memory>(
+    world: &World<M>,
+    id: InterfaceId,
+    what: What,
+    step: SettingStep,
+    out: &mut [u8],
+) -> Step {
     match (step, what) {
         (SettingStep::Filter(step), _) => return filter_message(world, id, step, out),
         // Of the device, not of an interface.

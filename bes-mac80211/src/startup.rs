@@ -9,6 +9,7 @@ use crate::procedure::{Answer, Cursor, Next};
 use crate::request::Response;
 use crate::types::MacAddress;
 use crate::world::World;
+use bes_hal::Memory;
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::wire::InterfaceId;
 
@@ -32,7 +33,7 @@ pub(crate) struct Startup {
 }
 
 impl Startup {
-    pub(crate) fn next(&mut self, world: &mut World, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         let config = &world.config;
         self.cursor.next(STEPS, Response::Done, |step| match step {
             StartStep::CollectConfirms(interface) => {
@@ -46,7 +47,7 @@ impl Startup {
         })
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let outcome = match self.cursor.step(STEPS) {
             // Single confirms work as well.
             Some(StartStep::CollectConfirms(_)) | None => answer.optional(world),
@@ -55,7 +56,11 @@ impl Startup {
         self.cursor.settle(outcome);
     }
 
-    fn configured(&self, world: &mut World, answer: Answer<'_>) -> Result<(), RequestError> {
+    fn configured<M: Memory>(
+        &self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+    ) -> Result<(), RequestError> {
         let message = answer.required()?;
         match command::configured_address(message) {
             Some(address) if address == world.config.address => {}

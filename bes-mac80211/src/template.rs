@@ -46,13 +46,6 @@ impl<const N: usize> Frame<N> {
         self.len = self.len.saturating_add(count).min(N);
     }
 
-    /// Writes the address of the sender into the MAC header.
-    pub(crate) fn set_source(&mut self, own: MacAddress) {
-        if let Some(bytes) = self.bytes.get_mut(10..16) {
-            bytes.copy_from_slice(&own.0);
-        }
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
     }
@@ -69,19 +62,25 @@ fn header<const N: usize>(control: [u8; 2], addresses: [MacAddress; 3]) -> Frame
     frame
 }
 
-/// A probe request of the scan: empty SSID element and the elements of the stack.
-pub(crate) type ProbeRequest = Frame<{ HEADER + 2 + MAX_SCAN_ELEMENTS }>;
+/// Most bytes of a probe request of the scan: empty SSID element and the elements of the stack.
+pub(crate) const PROBE_REQUEST_LEN: usize = (HEADER + 2).saturating_add(MAX_SCAN_ELEMENTS);
 
-/// A probe request with `elements` behind an empty SSID element, or `None` if they are too long.
-pub(crate) fn probe_request(own: MacAddress, elements: &[u8]) -> Option<ProbeRequest> {
-    if elements.len() > MAX_SCAN_ELEMENTS {
-        return None;
+/// Writes a probe request with `elements` behind an empty SSID element, whose sender is still to be
+/// [set](set_source). Its length, or `None` if the elements are too long.
+pub(crate) fn probe_request(out: &mut [u8], elements: &[u8]) -> Option<usize> {
+    let head = empty_probe_request(MacAddress::default());
+    let len = head.len().checked_add(elements.len())?;
+    let (first, rest) = out.get_mut(..len)?.split_at_mut_checked(head.len())?;
+    first.copy_from_slice(&head);
+    rest.copy_from_slice(elements);
+    Some(len)
+}
+
+/// Writes the address of the sender into a MAC header.
+pub(crate) fn set_source(frame: &mut [u8], own: MacAddress) {
+    if let Some(bytes) = frame.get_mut(10..16) {
+        bytes.copy_from_slice(&own.0);
     }
-    let everybody = BROADCAST;
-    let mut frame = header([PROBE_REQUEST, 0], [everybody, own, everybody]);
-    frame.zeros(2);
-    frame.put(elements);
-    Some(frame)
 }
 
 /// A probe request without elements, for a join.
@@ -163,11 +162,14 @@ mod tests {
 
     #[test]
     fn long_elements_fit_or_are_refused_c28() {
-        let frame = probe_request(OWN, &[0x5A; 1100]).unwrap();
-        assert_eq!(frame.as_bytes().len(), 24 + 2 + 1100);
-        assert_eq!(frame.as_bytes()[24..26], [0, 0]);
-        assert!(frame.as_bytes()[26..].iter().all(|byte| *byte == 0x5A));
-        assert!(probe_request(OWN, &[0; MAX_SCAN_ELEMENTS]).is_some());
-        assert!(probe_request(OWN, &[0; MAX_SCAN_ELEMENTS + 1]).is_none());
+        let mut frame = [0xEE; PROBE_REQUEST_LEN];
+        let len = probe_request(&mut frame, &[0x5A; 1100]);
+        assert_eq!(len, Some(24 + 2 + 1100));
+        set_source(&mut frame, OWN);
+        assert_eq!(frame[10..16], OWN.0);
+        assert_eq!(frame[24..26], [0, 0]);
+        assert!(frame[26..1126].iter().all(|byte| *byte == 0x5A));
+        assert!(probe_request(&mut frame, &[0; MAX_SCAN_ELEMENTS]).is_some());
+        assert!(probe_request(&mut frame, &[0; MAX_SCAN_ELEMENTS + 1]).is_none());
     }
 }

@@ -13,6 +13,7 @@ use crate::tx::TxStatus;
 use crate::types::{AccessCategory, Band, Channel, ChannelType, Dbm, MacAddress, TxInfo};
 use bes_hal::doorbell::Reasons;
 use bes_hal::frame::{NoRoom, RxBuffer, Span, TxFrame};
+use bes_hal::memory::Heap;
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::transport::{
     Burst, Progress, Reception, SlotClass, Spans, Transition, Transport, MAX_BATCH,
@@ -24,7 +25,7 @@ use std::collections::VecDeque;
 pub(crate) const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0x10, 0x20]);
 pub(crate) const AP: MacAddress = MacAddress([2, 0xA, 0, 0, 0, 1]);
 pub(crate) const OTHER_AP: MacAddress = MacAddress([2, 0xA, 0, 0, 0, 2]);
-static PARAMETERS: [u8; 832] = [0x5D; 832];
+pub(crate) static PARAMETERS: [u8; 832] = [0x5D; 832];
 
 /// A frame with room around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,6 +355,7 @@ pub(crate) struct TestStack {
 impl Stack for TestStack {
     type Frame = TestFrame;
     type Buffer = TestBuffer;
+    type Memory = Heap;
     type RxStatus = RxStatus;
     type TxStatus = TxStatus;
     type Event = Event;
@@ -391,7 +393,7 @@ impl Bench {
         config.coexistence = false;
         change(&mut config);
         Self {
-            device: Box::new(Device::new(ScriptedTransport::new(), config)),
+            device: Box::new(Device::new(ScriptedTransport::new(), config, &mut Heap).unwrap()),
             stack: TestStack::default(),
             next_token: 0,
         }

@@ -404,11 +404,12 @@ pub fn returned<F: TxFrame>(mut frame: F, tag: &TxTag, reason: ReturnReason) -> 
 #[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
-    use crate::queue::TxQueues;
+    use crate::queue::{Limits, TxQueues};
     use crate::rate::{RateIndex, TxRate};
     use crate::rate_policy::{Acquisition, RatePolicies};
     use crate::types::{Band, Cipher, HardwareKey, LinkId};
     use bes_hal::frame::ArrayFrame;
+    use bes_hal::memory::Heap;
     use bes_wsm::wire::tx::TxConfirmFlags;
     use bes_wsm::wire::{InterfaceId, ReportedRate};
     use proptest::prelude::*;
@@ -472,7 +473,7 @@ mod tests {
     }
 
     fn queued<F: TxFrame>(frame: F, info: TxInfo) -> Queued<F> {
-        let mut queues = TxQueues::<F, 16>::new();
+        let mut queues = TxQueues::new(&mut Heap, 16, Limits::DEFAULT).unwrap();
         assert!(queues
             .push(InterfaceId::Zero, frame, info, Instant::ZERO)
             .is_ok());
@@ -799,7 +800,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_the_chip_could_not_send_goes_back_to_its_queue_a_few_times() {
-        let mut queues = TxQueues::<Frame, 16>::new();
+        let mut queues = TxQueues::new(&mut Heap, 16, Limits::DEFAULT).unwrap();
         let frame = Frame::new(40, &example()).unwrap();
         queues
             .push(InterfaceId::Zero, frame, info(), Instant::ZERO)

@@ -13,7 +13,7 @@ use crate::request::Response;
 use crate::types::MacAddress;
 use crate::vif::Connection;
 use crate::world::{Effect, World};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, MessageId};
 
@@ -50,7 +50,12 @@ pub(crate) struct Unjoin {
 
 impl Unjoin {
     /// Begins. With `drain`, frames that are queued may leave first.
-    pub(crate) fn begin(world: &mut World, id: InterfaceId, drain: bool, now: Instant) -> Self {
+    pub(crate) fn begin<M: Memory>(
+        world: &mut World<M>,
+        id: InterfaceId,
+        drain: bool,
+        now: Instant,
+    ) -> Self {
         let limit = world.config.leave_limit;
         if let Some(vif) = world.vif_mut(id) {
             let bssid = vif.connection.joined_bssid().unwrap_or(MacAddress([0; 6]));
@@ -68,7 +73,12 @@ impl Unjoin {
         }
     }
 
-    pub(crate) fn next(&mut self, world: &mut World, now: Instant, out: &mut [u8]) -> Next {
+    pub(crate) fn next<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        now: Instant,
+        out: &mut [u8],
+    ) -> Next {
         let id = self.id;
         if self.cursor.step(STEPS) == Some(LeaveStep::Drain) {
             if world.backlog_of(id) > 0 && !self.until.is_due(now) {
@@ -98,7 +108,7 @@ impl Unjoin {
         next
     }
 
-    pub(crate) fn answer(&mut self, world: &mut World, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
         let step = self.cursor.step(STEPS);
         let outcome = if step == Some(LeaveStep::Reset) {
             self.reset_answered(world, answer)
@@ -111,7 +121,11 @@ impl Unjoin {
         self.cursor.settle(outcome);
     }
 
-    fn reset_answered(&self, world: &mut World, answer: Answer<'_>) -> Result<(), RequestError> {
+    fn reset_answered<M: Memory>(
+        &self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+    ) -> Result<(), RequestError> {
         if let Err(error) = answer.required() {
             // A chip that does not leave is joined to a BSS the host has forgotten. Every scan would be refused
             // (file 50, section 3.2).
@@ -124,7 +138,7 @@ impl Unjoin {
 }
 
 /// What a RESET empties: the connection, and the rate policies of the whole chip (file 50, section 3.5).
-pub(crate) fn after_reset(world: &mut World, id: InterfaceId) {
+pub(crate) fn after_reset<M: Memory>(world: &mut World<M>, id: InterfaceId) {
     let associated = world
         .vifs()
         .any(|vif| vif.id != id && vif.connection.is_associated());

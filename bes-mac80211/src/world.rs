@@ -8,11 +8,11 @@ use crate::filter::GroupFilter;
 use crate::key::KeyTable;
 use crate::power::Power;
 use crate::request::ReceiveFilter;
-use crate::ring::Ring;
+use crate::ring::{LargeRing, SmallRing};
 use crate::scan_policy::RefusedChannels;
 use crate::types::Dbm;
 use crate::vif::Vif;
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory, NoMemory};
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, MessageId, Status};
@@ -52,19 +52,21 @@ pub(crate) enum ChannelSwitch {
     },
 }
 
+/// Events that may wait for the stack.
+const EVENTS: usize = 64;
+
 /// State shared by the procedures.
-#[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct World<M: Memory> {
     pub(crate) config: DeviceConfig,
     pub(crate) vifs: [Option<Vif>; 3],
     pub(crate) keys: KeyTable,
     pub(crate) coex: Coex,
-    pub(crate) events: Ring<Event, 64>,
-    pub(crate) effects: Ring<Effect, 32>,
-    pub(crate) anomalies: Ring<Anomaly, 16>,
+    pub(crate) events: LargeRing<Event, M>,
+    pub(crate) effects: SmallRing<Effect, 32>,
+    pub(crate) anomalies: SmallRing<Anomaly, 16>,
     pub(crate) channel_switch: ChannelSwitch,
     /// Sleep.
-    pub(crate) power: Power,
+    pub(crate) power: M::Place<Power>,
     /// Transmit power that the stack set.
     pub(crate) tx_power: Dbm,
     /// Transmit power that the chip was told.
@@ -74,7 +76,7 @@ pub(crate) struct World {
     pub(crate) rts_told: Option<u32>,
     pub(crate) receive_filter: ReceiveFilter,
     pub(crate) groups: GroupFilter,
-    pub(crate) refused: RefusedChannels,
+    pub(crate) refused: M::Place<RefusedChannels>,
     pub(crate) statistics: ControlStatistics,
     /// Frames of each interface that are queued or inside the chip; the data path keeps it up to date.
     pub(crate) backlog: [usize; 3],
@@ -84,30 +86,30 @@ pub(crate) struct World {
     pub(crate) verdict: Option<RecoveryReason>,
 }
 
-impl World {
-    pub(crate) fn new(config: DeviceConfig) -> Self {
-        Self {
+impl<M: Memory> World<M> {
+    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
             config,
             vifs: [const { None }; 3],
             keys: KeyTable::default(),
             coex: Coex::new(config.coexistence),
-            events: Ring::new(),
-            effects: Ring::new(),
-            anomalies: Ring::new(),
+            events: LargeRing::within(memory, EVENTS)?,
+            effects: SmallRing::new(),
+            anomalies: SmallRing::new(),
             channel_switch: ChannelSwitch::Idle,
-            power: Power::new(config.idle_sleep),
+            power: memory.place(Power::new(config.idle_sleep))?,
             tx_power: config.power,
             tx_power_told: None,
             rts: None,
             rts_told: None,
             receive_filter: ReceiveFilter::default(),
             groups: GroupFilter::default(),
-            refused: RefusedChannels::default(),
+            refused: memory.place(RefusedChannels::default())?,
             statistics: ControlStatistics::default(),
             backlog: [0; 3],
             hold: [false; 3],
             verdict: None,
-        }
+        })
     }
 
     /// The chip forgets everything: interfaces, keys, and what it was told. Counters and settings of the stack stay.
@@ -115,7 +117,7 @@ impl World {
         self.vifs = [const { None }; 3];
         self.keys.clear();
         self.coex.restart();
-        self.effects = Ring::new();
+        self.effects.clear();
         self.channel_switch = ChannelSwitch::Idle;
         self.tx_power_told = None;
         self.rts_told = None;

@@ -13,6 +13,7 @@ use crate::reason::{Reason, Times};
 use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant};
 use core::fmt;
+use core::num::NonZeroU32;
 
 /// Who keeps the device awake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +58,7 @@ impl fmt::Display for Owner {
 pub struct Hold {
     reason: Reason,
     /// Tells this hold from all others of this ledger; `None` if the ledger was full.
-    serial: Option<u64>,
+    serial: Option<NonZeroU32>,
 }
 
 impl Hold {
@@ -93,10 +94,28 @@ impl fmt::Display for Entry {
     }
 }
 
+/// A hold in its place: an [`Entry`] and the serial number of its token, in 24 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    entry: Entry,
-    serial: u64,
+    since: Instant,
+    expiry: Instant,
+    serial: NonZeroU32,
+    owner: Owner,
+    reason: Reason,
+}
+
+const _: () = assert!(size_of::<Option<Held>>() <= 24);
+
+impl Held {
+    const fn entry(&self) -> Entry {
+        Entry {
+            reason: self.reason,
+            owner: self.owner,
+            since: self.since,
+            expiry: self.expiry,
+            held: true,
+        }
+    }
 }
 
 /// The reasons to stay awake of one device.
@@ -109,7 +128,8 @@ pub struct Ledger {
     grace: Option<Entry>,
     /// The hold without a place that lasts longest.
     overflow: Option<Entry>,
-    next_serial: u64,
+    /// Comes round after four thousand million holds, which live for minutes.
+    next_serial: NonZeroU32,
     expired: [u32; Reason::COUNT],
     anomalies: Anomalies,
 }
@@ -132,7 +152,7 @@ impl Ledger {
             timed: [None; Reason::COUNT],
             grace: None,
             overflow: None,
-            next_serial: 0,
+            next_serial: NonZeroU32::MIN,
             expired: [0; Reason::COUNT],
             anomalies: Anomalies::NONE,
         }
@@ -171,8 +191,14 @@ impl Ledger {
             };
         };
         let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        *place = Some(Held { entry, serial });
+        self.next_serial = serial.checked_add(1).unwrap_or(NonZeroU32::MIN);
+        *place = Some(Held {
+            since: entry.since,
+            expiry: entry.expiry,
+            serial,
+            owner,
+            reason,
+        });
         Hold {
             reason,
             serial: Some(serial),
@@ -191,7 +217,7 @@ impl Ledger {
             .find(|held| Some(held.serial) == hold.serial)
         {
             Some(held) => {
-                held.entry.expiry = now.after(limit.min(held.entry.reason.max_life()));
+                held.expiry = now.after(limit.min(held.reason.max_life()));
                 true
             }
             None => false,
@@ -207,7 +233,7 @@ impl Ledger {
             .iter_mut()
             .find(|place| matches!(place, Some(held) if Some(held.serial) == hold.serial));
         if let Some(held) = place.and_then(Option::take) {
-            self.begin_grace(held.entry, now);
+            self.begin_grace(held.entry(), now);
         }
     }
 
@@ -263,7 +289,7 @@ impl Ledger {
         self.expire(now);
         let mut last = None;
         for place in &mut self.holds {
-            if matches!(place, Some(held) if held.entry.owner == owner) {
+            if matches!(place, Some(held) if held.owner == owner) {
                 last = place.take();
             }
         }
@@ -273,7 +299,7 @@ impl Ledger {
             }
         }
         if let Some(held) = last {
-            self.begin_grace(held.entry, now);
+            self.begin_grace(held.entry(), now);
         }
     }
 
@@ -312,10 +338,10 @@ impl Ledger {
     pub fn expire(&mut self, now: Instant) {
         for place in &mut self.holds {
             let Some(held) = place else { continue };
-            if !held.entry.expiry.is_due(now) {
+            if !held.expiry.is_due(now) {
                 continue;
             }
-            let Entry { reason, owner, .. } = held.entry;
+            let Held { reason, owner, .. } = *held;
             if let Some(count) = self.expired.get_mut(reason.index()) {
                 *count = count.saturating_add(1);
             }
@@ -345,7 +371,7 @@ impl Ledger {
         self.holds
             .iter()
             .flatten()
-            .map(|held| held.entry)
+            .map(Held::entry)
             .chain(self.timed.iter().flatten().copied())
             .chain(self.overflow)
             .chain(self.grace)

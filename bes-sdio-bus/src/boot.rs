@@ -22,6 +22,7 @@ use crate::image::Image;
 use crate::regs::Status;
 use crate::wake_line::WakeLine;
 use bes_hal::firmware::{FirmwareFile, FirmwareSource};
+use bes_hal::frame::RxBuffer;
 use bes_hal::sdio::{Cmd53, SdioFunction};
 use bes_hal::transport::{Progress, Transition};
 use bes_hal::{BootError, Instant, SdioError, TransportError};
@@ -52,12 +53,12 @@ pub enum FactoryReport {
 }
 
 /// What a boot needs besides itself.
-pub(crate) struct Environment<'a, S, F> {
+pub(crate) struct Environment<'a, S: SdioFunction, F> {
     pub(crate) bus: &'a mut Bus<S>,
     pub(crate) firmware: &'a F,
     pub(crate) config: &'a Config,
     pub(crate) line: &'a mut WakeLine,
-    pub(crate) dpd: &'a mut Dpd,
+    pub(crate) dpd: &'a mut Dpd<S::Buffer>,
     pub(crate) factory: &'a mut Option<Factory>,
     pub(crate) report: &'a mut FactoryReport,
     /// The chip was enabled before, so it may be in any state.
@@ -267,7 +268,9 @@ impl Boot {
 }
 
 /// Finds every file that will be needed; the number of bytes that will be sent.
-fn check<S, F: FirmwareSource>(env: &mut Environment<'_, S, F>) -> Result<usize, TransportError> {
+fn check<S: SdioFunction, F: FirmwareSource>(
+    env: &mut Environment<'_, S, F>,
+) -> Result<usize, TransportError> {
     if !env.config.keep_dpd {
         env.dpd.clear();
     }
@@ -295,7 +298,7 @@ fn check<S, F: FirmwareSource>(env: &mut Environment<'_, S, F>) -> Result<usize,
 }
 
 /// The first image of this boot (file 11, section 2).
-fn first_image<S, F>(env: &Environment<'_, S, F>) -> Item {
+fn first_image<S: SdioFunction, F>(env: &Environment<'_, S, F>) -> Item {
     if env.config.firmware == FirmwareType::BluetoothTest {
         Item::Main
     } else if env.dpd.block().is_some() {
@@ -306,11 +309,11 @@ fn first_image<S, F>(env: &Environment<'_, S, F>) -> Item {
 }
 
 /// What an item sends, where to, and how.
-fn content<'a, F: FirmwareSource>(
+fn content<'a, B: RxBuffer, F: FirmwareSource>(
     item: Item,
     firmware: &'a F,
     config: &Config,
-    dpd: &'a Dpd,
+    dpd: &'a Dpd<B>,
     factory: &'a Option<Factory>,
 ) -> Result<(Plan, u32, &'a [u8]), BootError> {
     let image = |file| {
@@ -339,7 +342,7 @@ fn content<'a, F: FirmwareSource>(
 }
 
 /// Starts the download of `item`.
-fn start<S, F: FirmwareSource>(
+fn start<S: SdioFunction, F: FirmwareSource>(
     item: Item,
     env: &Environment<'_, S, F>,
     flush: bool,
@@ -353,7 +356,7 @@ fn start<S, F: FirmwareSource>(
 }
 
 /// What follows the download of `item`, which may have failed if it was the factory data.
-fn after<S, F: FirmwareSource>(
+fn after<S: SdioFunction, F: FirmwareSource>(
     item: Item,
     env: &Environment<'_, S, F>,
     failed: bool,
@@ -417,10 +420,10 @@ fn power_on<S: SdioFunction, F>(env: &mut Environment<'_, S, F>) -> Result<(), T
 /// Reads the calibration block from `read` on, which counts the bytes that are in place.
 fn read_block<S: SdioFunction>(
     bus: &mut Bus<S>,
-    dpd: &mut Dpd,
+    dpd: &mut Dpd<S::Buffer>,
     read: &mut usize,
 ) -> Result<(), SdioError> {
-    let target = dpd.receive();
+    let target = dpd.receive(|len| bus.function.allocate(len))?;
     while *read < dpd::BLOCK_LEN {
         let (moves, len) = next_chunk(bus.limits, dpd::BLOCK_LEN.saturating_sub(*read));
         let end = read.saturating_add(moves.bytes());

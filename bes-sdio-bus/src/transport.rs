@@ -20,7 +20,9 @@ use bes_hal::firmware::FirmwareSource;
 use bes_hal::frame::RxBuffer;
 use bes_hal::sdio::{Cmd53, Count, HostLimits, SdioFunction};
 use bes_hal::transport::{Burst, Progress, Reception, SlotClass, Transition, Transport, MAX_BATCH};
-use bes_hal::{BootError, Instant, SdioError, TransportError};
+#[cfg(doc)]
+use bes_hal::BootError;
+use bes_hal::{Instant, SdioError, TransportError};
 
 /// Fruitless looks at the announcement in one pass (file 10, section 5.2).
 const LOOKS: u8 = 7;
@@ -35,13 +37,13 @@ struct Pending<B> {
 
 /// SDIO transport of one chip.
 ///
-/// Holds the calibration block (15 KiB), so a platform with a small stack places it elsewhere.
+/// The calibration block (15 KiB) lies in a burst buffer of the platform.
 pub struct SdioTransport<S: SdioFunction, F> {
     pub(crate) bus: Bus<S>,
     pub(crate) firmware: F,
     pub(crate) config: Config,
     pub(crate) line: WakeLine,
-    pub(crate) dpd: Dpd,
+    pub(crate) dpd: Dpd<S::Buffer>,
     pub(crate) factory: Option<Factory>,
     pub(crate) factory_report: FactoryReport,
     pub(crate) job: Job,
@@ -150,10 +152,11 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
     ///
     /// # Errors
     ///
-    /// [`BootError::CalibrationData`] if its size, version or checksum is wrong (file 11, section 7); then there is
-    /// none.
-    pub fn restore_dpd(&mut self, block: &[u8]) -> Result<(), BootError> {
-        self.dpd.restore(block)
+    /// [`BootError::CalibrationData`] if its size, version or checksum is wrong (file 11, section 7), or
+    /// [`SdioError::NoMemory`]; then there is none.
+    pub fn restore_dpd(&mut self, block: &[u8]) -> Result<(), TransportError> {
+        let function = &mut self.bus.function;
+        self.dpd.restore(block, |len| function.allocate(len))
     }
 
     /// State of the wake line.

@@ -168,7 +168,7 @@ fn a_calibration_from_a_file_is_checked_and_used() {
     let block = device.function().dpd.clone();
     assert_eq!(
         device.restore_dpd(&block[1..]),
-        Err(BootError::CalibrationData)
+        Err(BootError::CalibrationData.into())
     );
     device.restore_dpd(&block).unwrap();
     boot(&mut device).unwrap();

@@ -8,6 +8,7 @@ use crate::station::dot11::Bss;
 use crate::station::{band, Station, Wish};
 use anyhow::{bail, ensure, Result};
 use bes_hal::doorbell::{Doorbell, Reasons};
+use bes_hal::memory::Heap;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant};
@@ -129,7 +130,8 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         let address = setup.device.address;
         let station = Station::new(address, setup.seed);
         Self {
-            device: Device::new(transport, setup.device),
+            device: Device::new(transport, setup.device, &mut Heap)
+                .expect("a program's heap does not say that it is empty"),
             stack: SimStack::new(station),
             handle,
             doorbell,

@@ -3,6 +3,7 @@
 use crate::frame::SimFrame;
 use crate::station::{Mark, Station};
 use bes_hal::frame::RxBuffer;
+use bes_hal::memory::Heap;
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::Instant;
 use bes_mac80211::event::Event;
@@ -110,6 +111,7 @@ impl SimStack {
 impl Stack for SimStack {
     type Frame = SimFrame;
     type Buffer = BurstVec;
+    type Memory = Heap;
     type RxStatus = RxStatus;
     type TxStatus = TxStatus;
     type Event = Event;

@@ -12,7 +12,7 @@
 
 use crate::client::Command;
 use crate::tx_window::TxSlot;
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory, NoMemory};
 
 /// Most bytes of a command message, so that it fits the largest slot with the trailing time stamp (file 20, section 1).
 pub const MAX_MESSAGE: usize = 1628;
@@ -41,10 +41,9 @@ enum State {
 }
 
 /// The outstanding command and its buffer.
-#[derive(Debug)]
-pub(crate) struct CommandSlot {
+pub(crate) struct CommandSlot<M: Memory> {
     state: State,
-    buffer: [u8; MAX_MESSAGE + TRAILER],
+    buffer: M::Table<u8>,
     len: usize,
 }
 
@@ -59,13 +58,13 @@ pub(crate) enum Match {
     Nothing,
 }
 
-impl CommandSlot {
-    pub(crate) const fn new() -> Self {
-        Self {
+impl<M: Memory> CommandSlot<M> {
+    pub(crate) fn new(memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
             state: State::Idle,
-            buffer: [0; MAX_MESSAGE + TRAILER],
+            buffer: memory.table(MAX_MESSAGE.saturating_add(TRAILER), |_| 0)?,
             len: 0,
-        }
+        })
     }
 
     pub(crate) const fn is_idle(&self) -> bool {
@@ -187,11 +186,12 @@ impl CommandSlot {
 mod tests {
     use super::*;
     use crate::tx_window::TxWindow;
+    use bes_hal::memory::Heap;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn written(id: u16) -> CommandSlot {
-        let mut command = CommandSlot::new();
+    fn written(id: u16) -> CommandSlot<Heap> {
+        let mut command = CommandSlot::new(&mut Heap).unwrap();
         let buffer = command.buffer_mut();
         buffer[..2].copy_from_slice(&8_u16.to_le_bytes());
         buffer[2..4].copy_from_slice(&id.to_le_bytes());
@@ -205,7 +205,7 @@ mod tests {
         command
     }
 
-    fn sent(id: u16) -> CommandSlot {
+    fn sent(id: u16) -> CommandSlot<Heap> {
         let mut window = TxWindow::new();
         window.open(1);
         let mut command = written(id);
@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_message_that_is_none_is_refused() {
-        let mut command = CommandSlot::new();
-        let refused = |command: &mut CommandSlot, header: u16, len| {
+        let mut command = CommandSlot::new(&mut Heap).unwrap();
+        let refused = |command: &mut CommandSlot<Heap>, header: u16, len| {
             command.buffer_mut()[..2].copy_from_slice(&header.to_le_bytes());
             !command.accept(
                 Command {

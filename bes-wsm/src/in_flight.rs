@@ -6,7 +6,7 @@
 
 use crate::anomaly::Anomaly;
 use crate::tx_window::TxSlot;
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory, NoMemory};
 
 /// Most frames in flight. The chip has about 30 buffers; more are not used.
 pub const CAPACITY: usize = 64;
@@ -37,9 +37,8 @@ pub struct Route {
 }
 
 /// The table of frames in flight.
-#[derive(Debug)]
-pub struct InFlight<F, G> {
-    entries: [Option<Entry<F, G>>; CAPACITY],
+pub struct InFlight<F, G, M: Memory> {
+    entries: M::Table<Option<Entry<F, G>>>,
     /// Use count of each entry, never restarted, so that an old confirm cannot match a new frame.
     generations: [u8; CAPACITY],
     /// Bit n: entry n is free.
@@ -50,22 +49,20 @@ pub struct InFlight<F, G> {
     session: u8,
 }
 
-impl<F, G> Default for InFlight<F, G> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<F, G> InFlight<F, G> {
+impl<F, G, M: Memory> InFlight<F, G, M> {
     /// An empty table.
-    pub fn new() -> Self {
-        Self {
-            entries: [const { None }; CAPACITY],
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`].
+    pub fn new(memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
+            entries: memory.table(CAPACITY, |_| None)?,
             generations: [0; CAPACITY],
             free: u64::MAX,
             orphans: 0,
             session: 0,
-        }
+        })
     }
 
     /// Entries in use, those without a frame included.
@@ -229,6 +226,7 @@ impl<F, G> InFlight<F, G> {
 mod tests {
     use super::*;
     use crate::tx_window::TxWindow;
+    use bes_hal::memory::Heap;
     use proptest::prelude::*;
 
     const ROUTE: Route = Route {
@@ -236,6 +234,10 @@ mod tests {
         interface: 1,
         link: 3,
     };
+
+    fn table<F, G>() -> InFlight<F, G, Heap> {
+        InFlight::new(&mut Heap).unwrap()
+    }
 
     fn window() -> TxWindow {
         let mut window = TxWindow::new();
@@ -245,7 +247,7 @@ mod tests {
 
     #[test]
     fn packet_id_carries_the_documented_fields() {
-        let (mut window, mut table) = (window(), InFlight::new());
+        let (mut window, mut table) = (window(), table());
         let (_, packet) = table
             .insert('a', (), window.take().unwrap(), ROUTE, Instant::ZERO)
             .unwrap();
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn d46_a_confirm_of_an_old_generation_matches_nothing() {
-        let (mut window, mut table) = (window(), InFlight::new());
+        let (mut window, mut table) = (window(), table());
         let (_, old) = table
             .insert('a', (), window.take().unwrap(), ROUTE, Instant::ZERO)
             .unwrap();
@@ -272,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_confirm_of_an_earlier_session_matches_nothing() {
-        let (mut window, mut table) = (window(), InFlight::new());
+        let (mut window, mut table) = (window(), table());
         let (_, old) = table
             .insert('a', (), window.take().unwrap(), ROUTE, Instant::ZERO)
             .unwrap();
@@ -297,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_full_table_gives_everything_back() {
-        let (mut window, mut table) = (window(), InFlight::new());
+        let (mut window, mut table) = (window(), table());
         for n in 0..CAPACITY {
             table
                 .insert(n, (), window.take().unwrap(), ROUTE, Instant::ZERO)
@@ -314,7 +316,7 @@ mod tests {
 
     #[test]
     fn an_overdue_frame_comes_back_and_its_credit_waits_for_the_late_confirm() {
-        let (mut window, mut table) = (window(), InFlight::new());
+        let (mut window, mut table) = (window(), table());
         let (_, packet) = table
             .insert('a', 7, window.take().unwrap(), ROUTE, Instant::ZERO)
             .unwrap();
@@ -331,7 +333,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_confirms_take_out_only_what_was_sent(ids: Vec<u32>) {
-            let (mut window, mut table) = (window(), InFlight::new());
+            let (mut window, mut table) = (window(), table());
             let mut sent = Vec::new();
             for n in 0..20_u32 {
                 sent.push(table.insert(n, (), window.take().unwrap(), ROUTE, Instant::ZERO).unwrap().1);

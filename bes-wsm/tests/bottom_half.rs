@@ -10,6 +10,7 @@
 
 use bes_hal::doorbell::Reasons;
 use bes_hal::frame::{ArrayBuffer, ArrayFrame, RxBuffer, Span, TxFrame};
+use bes_hal::memory::Heap;
 use bes_hal::transport::{
     Burst, BurstDefect, Progress, Reception, SlotClass, Spans, Transition, Transport,
 };
@@ -157,7 +158,7 @@ impl Client for Upper {
 
 /// A bottom half with its client, and a chip that is played by the test.
 struct Story {
-    owner: BottomHalf<Scripted, Frame, u8>,
+    owner: BottomHalf<Scripted, Frame, u8, Heap>,
     upper: Upper,
     sequence: [u16; 2],
 }
@@ -165,7 +166,7 @@ struct Story {
 impl Story {
     fn unopened() -> Self {
         Self {
-            owner: BottomHalf::new(Scripted::default()),
+            owner: BottomHalf::new(Scripted::default(), &mut Heap).unwrap(),
             upper: Upper::default(),
             sequence: [0; 2],
         }

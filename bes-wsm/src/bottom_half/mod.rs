@@ -16,18 +16,18 @@
 //!
 //! Sharing the owner does not compile,
 //! ```compile_fail,E0277
-//! # use bes_hal::{frame::ArrayFrame, transport::Transport};
+//! # use bes_hal::{frame::ArrayFrame, memory::Heap, transport::Transport};
 //! fn shared<T: Sync>() {}
 //! fn second_context<T: Transport + Sync>() {
-//!     shared::<bes_wsm::bottom_half::BottomHalf<T, ArrayFrame<64>, ()>>();
+//!     shared::<bes_wsm::bottom_half::BottomHalf<T, ArrayFrame<64>, (), Heap>>();
 //! }
 //! ```
 //! and neither does the race that wedged the C driver: a second context that handles a confirm, and so gives a credit
 //! back, while the owner is at work.
 //! ```compile_fail,E0499
-//! # use bes_hal::{frame::ArrayFrame, transport::Transport};
+//! # use bes_hal::{frame::ArrayFrame, memory::Heap, transport::Transport};
 //! # use bes_wsm::{bottom_half::BottomHalf, client::Client};
-//! fn campaign<T, C>(owner: &mut BottomHalf<T, ArrayFrame<64>, ()>, worker: &mut C, client: &mut C)
+//! fn campaign<T, C>(owner: &mut BottomHalf<T, ArrayFrame<64>, (), Heap>, worker: &mut C, client: &mut C)
 //! where
 //!     T: Transport + Send,
 //!     C: Client<Frame = ArrayFrame<64>, Buffer = T::Buffer, Tag = ()> + Send,
@@ -40,9 +40,9 @@
 //! ```
 //! One context after the other does:
 //! ```
-//! # use bes_hal::{frame::ArrayFrame, transport::Transport};
+//! # use bes_hal::{frame::ArrayFrame, memory::Heap, transport::Transport};
 //! # use bes_wsm::{bottom_half::BottomHalf, client::Client};
-//! fn moved<T, C>(mut owner: BottomHalf<T, ArrayFrame<64>, ()>, client: &mut C)
+//! fn moved<T, C>(mut owner: BottomHalf<T, ArrayFrame<64>, (), Heap>, client: &mut C)
 //! where
 //!     T: Transport + Send,
 //!     C: Client<Frame = ArrayFrame<64>, Buffer = T::Buffer, Tag = ()> + Send,
@@ -69,7 +69,7 @@ use crate::stats::Stats;
 use crate::tx_window::TxWindow;
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{Reception, Transport};
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory, NoMemory};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -99,14 +99,13 @@ enum Session {
 }
 
 /// The one owner of the bus. See the [module](self).
-#[derive(Debug)]
-pub struct BottomHalf<T: Transport, F, G> {
+pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     transport: T,
     session: Session,
     awake: bool,
     window: TxWindow,
-    in_flight: InFlight<F, G>,
-    command: CommandSlot,
+    in_flight: InFlight<F, G, M>,
+    command: CommandSlot<M>,
     tx_sequence: Sequence,
     rx_sequence: Sequence,
     /// A frame that is in the table but did not fit into the last batch.
@@ -125,16 +124,20 @@ pub struct BottomHalf<T: Transport, F, G> {
     not_shared: PhantomData<Cell<()>>,
 }
 
-impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     /// The owner of a transport, without a session.
-    pub fn new(transport: T) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`].
+    pub fn new(transport: T, memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
             transport,
             session: Session::Closed,
             awake: true,
             window: TxWindow::new(),
-            in_flight: InFlight::new(),
-            command: CommandSlot::new(),
+            in_flight: InFlight::new(memory)?,
+            command: CommandSlot::new(memory)?,
             tx_sequence: Sequence::START,
             rx_sequence: Sequence::START,
             carry: None,
@@ -147,7 +150,7 @@ impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
             anomalies: Anomalies::default(),
             stats: Stats::default(),
             not_shared: PhantomData,
-        }
+        })
     }
 
     /// The transport.

@@ -14,9 +14,9 @@ use crate::wire::tx::{MultiTransmitConfirm, TransmitConfirm};
 use crate::wire::{confirm, Confirm, MessageId};
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
 use bes_hal::transport::{Burst, Transport};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 
-impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     pub(super) fn dispatch_burst<C>(
         &mut self,
         client: &mut C,

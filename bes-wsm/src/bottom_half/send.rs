@@ -6,7 +6,7 @@ use crate::in_flight::Route;
 use crate::recovery::RecoveryReason;
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{SlotClass, Transport, MAX_BATCH};
-use bes_hal::Instant;
+use bes_hal::{Instant, Memory};
 
 /// With at least this many frames in flight the air has work, and a batch smaller than this waits for more credits.
 /// Small batches cost a bus command each; the confirms that are due will make the batch larger.
@@ -19,7 +19,7 @@ enum Item {
     Frame(usize),
 }
 
-impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     /// Sends one batch: the command first, then frames of the same class. `true` if anything went down.
     pub(super) fn send_batch<C>(
         &mut self,

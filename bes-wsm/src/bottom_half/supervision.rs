@@ -8,7 +8,7 @@ use crate::wire::MessageId;
 use bes_hal::frame::TxFrame;
 use bes_hal::time::earliest;
 use bes_hal::transport::Transport;
-use bes_hal::{Duration, Instant};
+use bes_hal::{Duration, Instant, Memory};
 
 /// While frames are in flight, some confirm must come within this time (file 10, section 6.7).
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ const LIVELY: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_micros(500);
 const SETTLE_LOOKS: u8 = 20;
 
-impl<T: Transport, F: TxFrame, G: Copy> BottomHalf<T, F, G> {
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     /// When to call [`run`](Self::run) again at the latest, if nobody rings before.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.session == Session::Closed || !self.awake {

@@ -132,6 +132,7 @@ impl<B: Slots> Ring<B> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
     use bes_hal::memory::Heap;

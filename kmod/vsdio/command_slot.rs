@@ -194,6 +194,11 @@ impl<R> CommandSlot<R> {
         }
     }
 
+    /// Whether the process let a deadline pass since its last exchange.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
     /// The host drives the bus differently. Counters of `bus` are ignored.
     pub(crate) fn set_bus(&mut self, bus: abi::Bus) {
         let next = abi::Bus {
@@ -490,13 +495,16 @@ mod tests {
     fn a_silent_process_costs_one_deadline_until_it_comes_back() {
         let mut slot = Slot::new();
         let ticket = slot.submit(CMD52, "first").unwrap();
+        assert!(!slot.is_silent());
         assert!(slot.expire(ticket).is_some());
+        assert!(slot.is_silent());
         let (request, outcome) = slot.submit(CMD52, "second").unwrap_err();
         assert_eq!(
             (request, outcome.ending),
             ("second", Ending::CommandTimeout)
         );
         assert!(slot.begin_exchange());
+        assert!(!slot.is_silent());
         assert!(slot.submit(CMD52, "third").is_ok());
     }
 

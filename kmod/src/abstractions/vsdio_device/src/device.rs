@@ -53,6 +53,16 @@ impl Device {
     /// [`Error::Open`], [`Error::InUse`], [`Error::Version`], [`Error::Limits`], or [`Error::System`] when the kernel
     /// lacks memory.
     pub fn open(path: impl AsRef<Path>, limits: &Limits) -> Result<Self, Error> {
+        Self::open_as_version(path, limits, abi::PROTOCOL_VERSION)
+    }
+
+    /// As [`open`](Self::open), but says that it speaks another version. For tests of the kernel module.
+    #[doc(hidden)]
+    pub fn open_as_version(
+        path: impl AsRef<Path>,
+        limits: &Limits,
+        version: u32,
+    ) -> Result<Self, Error> {
         let path = path.as_ref();
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = OwnedFd::from(file.map_err(|error| match error.raw_os_error() {
@@ -63,7 +73,10 @@ impl Device {
             },
         })?);
         let mapping = Mapping::new(file.as_fd())?;
-        let mut insert = limits.insert();
+        let mut insert = abi::Insert {
+            version,
+            ..limits.insert()
+        };
         let argument: *mut abi::Insert = &mut insert;
         // SAFETY: `INSERT` reads and writes one `Insert`, which outlives the call.
         let result = unsafe { libc::ioctl(file.as_raw_fd(), abi::INSERT as _, argument) };

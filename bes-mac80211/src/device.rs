@@ -25,6 +25,7 @@ use crate::control_statistics::ControlStatistics;
 use crate::error::RequestError;
 use crate::event::Event;
 use crate::key::KeyTable;
+use crate::queue::FifoId;
 use crate::request::{Request, Response, Token};
 use crate::rx::RxStatus;
 use crate::scan::Scan;
@@ -32,13 +33,13 @@ use crate::scan_policy::RefusedChannels;
 use crate::session::{Core, Session};
 use crate::stats::Stats;
 use crate::tx::{TxRefused, TxStatus};
-use crate::types::TxInfo;
+use crate::types::{AccessCategory, TxInfo};
 use crate::vif::Vif;
 
 use bes_hal::doorbell::Reasons;
 use bes_hal::stack::Stack;
 use bes_hal::time::earliest;
-use bes_hal::transport::{Progress, Transition, Transport};
+use bes_hal::transport::{Progress, Transition, Transport, MAX_BATCH};
 use bes_hal::{Instant, Memory, NoMemory, TransportError};
 use bes_pm::device_state::{Action, Step};
 use bes_pm::error::Cause;
@@ -122,6 +123,9 @@ enum State {
 /// A place in the memory that the stack's platform handed in.
 type Placed<V, S> = <<S as Stack>::Memory as Memory>::Place<V>;
 
+/// Frames of one kind that wait in the device, if the stack above follows [`Device::room`].
+const FRAMES_AHEAD: usize = MAX_BATCH.saturating_mul(2);
+
 /// Turns of one [`Device::run`]: changes of state that follow each other without waiting.
 const TURNS: usize = 32;
 
@@ -200,6 +204,19 @@ where
             return Err((frame, TxRefused::NotRunning));
         }
         self.core.transmit(interface, frame, info, now)
+    }
+
+    /// How many more frames of this kind the device wants now: what two transfers carry, so that the bus does not wait for
+    /// frames, and no more, so that the stack above can still choose between those it has.
+    pub fn room(&self, interface: InterfaceId, category: AccessCategory) -> usize {
+        if self.state != State::Running {
+            return 0;
+        }
+        let queue = FifoId::new(interface, category);
+        if self.core.queues.stopped().has(queue) {
+            return 0;
+        }
+        FRAMES_AHEAD.saturating_sub(self.core.queues.frames(queue))
     }
 
     /// Does everything that is due: transitions, frames, commands, timers. Returns when to call again at the latest;

@@ -18,6 +18,7 @@ pub mod error;
 pub mod event;
 pub mod key;
 pub mod mpdu;
+pub mod own_address;
 pub mod queue;
 pub mod rate;
 pub mod rate_policy;

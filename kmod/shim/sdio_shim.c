@@ -3,9 +3,8 @@
  * Inline functions and macros around the SDIO bus and its thread, as functions.
  */
 #include <linux/completion.h>
-#include <linux/device.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/mmc/sdio_func.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/scatterlist.h>
@@ -47,12 +46,12 @@ void bes_reinit_completion(struct completion *completion)
 	reinit_completion(completion);
 }
 
-void bes_sdio_func_get(struct sdio_func *func)
+unsigned long bes_msecs_to_jiffies_sdio(unsigned int msecs)
 {
-	get_device(&func->dev);
+	return msecs_to_jiffies(msecs);
 }
 
-void bes_sdio_func_put(struct sdio_func *func)
+void bes_cond_resched(void)
 {
-	put_device(&func->dev);
+	cond_resched();
 }

@@ -9,7 +9,6 @@
 
 struct page;
 struct scatterlist;
-struct sdio_func;
 struct task_struct;
 
 /* Whether @address lies in the linear map, so that it has a struct page and may be part of a scatter list. */
@@ -29,8 +28,9 @@ struct completion;
 void bes_init_completion(struct completion *completion);
 void bes_reinit_completion(struct completion *completion);
 
-/* The device of a function counts its users. */
-void bes_sdio_func_get(struct sdio_func *func);
-void bes_sdio_func_put(struct sdio_func *func);
+unsigned long bes_msecs_to_jiffies_sdio(unsigned int msecs);
+
+/* cond_resched(). */
+void bes_cond_resched(void);
 
 #endif

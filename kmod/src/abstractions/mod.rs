@@ -2,6 +2,24 @@
 
 //! Abstractions of the kernel's C interfaces: the only place of the project with `unsafe` code.
 //!
+//! | module | what |
+//! |---|---|
+//! | [`sdio`] | drivers for SDIO functions, commands, the function's interrupt |
+//! | [`scatterlist`] | memory of a data transfer, as the MMC core wants it |
+//! | [`bus_thread`] | the thread that owns the bus, and the bell that wakes it |
+//! | [`clock`] | monotonic time |
+//! | [`gpio`] | GPIO lines |
+//! | [`platform`] | what firmware tables and device tree know about a device |
+//! | [`tables`] | memory for the driver's tables |
+//!
 //! No raw binding is visible outside of this folder.
 
 mod bindings;
+
+pub(crate) mod bus_thread;
+pub(crate) mod clock;
+pub(crate) mod gpio;
+pub(crate) mod numbers;
+pub(crate) mod platform;
+pub(crate) mod scatterlist;
+pub(crate) mod sdio;

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! GPIO lines as a device uses them.
+//!
+//! C header: [`include/linux/gpio/consumer.h`](srctree/include/linux/gpio/consumer.h)
+
+use super::bindings;
+use core::ptr::NonNull;
+use kernel::device::{Bound, Device};
+use kernel::error::{to_result, Error};
+use kernel::prelude::*;
+use kernel::str::CStr;
+
+/// What a line is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Direction {
+    /// It is read.
+    Input,
+    /// It is driven, and released to begin with.
+    Output,
+}
+
+/// A GPIO line. Levels are logical: what is active on the wire is said by the device's description.
+///
+/// # Invariants
+///
+/// `line` is a GPIO descriptor that this value owns.
+pub(crate) struct Line {
+    line: NonNull<bindings::gpio_desc>,
+}
+
+// SAFETY: A descriptor belongs to no thread.
+unsafe impl Send for Line {}
+// SAFETY: gpiolib serialises access to a line.
+unsafe impl Sync for Line {}
+
+impl Line {
+    /// The line that the device's description calls `name` (`name-gpios`), or `None` if it has none. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EPROBE_DEFER` if the controller of the line is not there yet, [`EBUSY`] if the line is in use, [`EINVAL`] if the
+    /// description is wrong.
+    pub(crate) fn optional(
+        device: &Device<Bound>,
+        name: &CStr,
+        direction: Direction,
+    ) -> Result<Option<Self>> {
+        let flags = match direction {
+            Direction::Input => bindings::gpiod_flags_GPIOD_IN,
+            Direction::Output => bindings::gpiod_flags_GPIOD_OUT_LOW,
+        };
+        let device: *const Device<Bound> = device;
+        // SAFETY: `device` is valid, a `Device` is a `struct device`, and `name` ends with a NUL.
+        let line = unsafe {
+            bindings::gpiod_get_optional(device.cast_mut().cast(), name.as_char_ptr(), flags)
+        };
+        // What `IS_ERR()` does: the last page of the address space holds error numbers.
+        let number = line.addr().cast_signed();
+        if (-4095..0).contains(&number) {
+            return Err(Error::from_errno(i32::try_from(number).unwrap_or(-22)));
+        }
+        // INVARIANT: Not null and no error number, so it is a descriptor, and it was given to us.
+        Ok(NonNull::new(line).map(|line| Self { line }))
+    }
+
+    /// Makes the line active or not. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// What the controller of the line reports.
+    pub(crate) fn set(&self, active: bool) -> Result {
+        // SAFETY: The descriptor is valid by the type invariants.
+        to_result(unsafe {
+            bindings::gpiod_set_value_cansleep(self.line.as_ptr(), i32::from(active))
+        })
+    }
+
+    /// Whether the line is active. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// What the controller of the line reports.
+    pub(crate) fn is_active(&self) -> Result<bool> {
+        // SAFETY: The descriptor is valid by the type invariants.
+        let value = unsafe { bindings::gpiod_get_value_cansleep(self.line.as_ptr()) };
+        to_result(value).map(|()| value > 0)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // SAFETY: The descriptor is ours by the type invariants, and not used again.
+        unsafe { bindings::gpiod_put(self.line.as_ptr()) };
+    }
+}

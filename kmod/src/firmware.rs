@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Firmware files through the kernel's firmware loader.
+
+use bes_hal::firmware::{FirmwareFile, FirmwareSource};
+use core::sync::atomic::{AtomicU8, Ordering};
+use kernel::device::Device;
+use kernel::firmware::Firmware;
+use kernel::prelude::*;
+use kernel::str::CString;
+use kernel::sync::aref::ARef;
+use kernel::sync::SetOnce;
+
+/// Every file there is; a file's place is its number.
+const FILES: [FirmwareFile; 5] = [
+    FirmwareFile::Calibration,
+    FirmwareFile::Main,
+    FirmwareFile::NoSignal,
+    FirmwareFile::BluetoothTest,
+    FirmwareFile::Factory,
+];
+
+/// The files of one device: looked for when they are first asked for, kept until they are [released](Self::release).
+pub(crate) struct Files {
+    device: ARef<Device>,
+    loaded: [SetOnce<Firmware>; FILES.len()],
+    /// Files of which it was said that they are missing, one bit each.
+    reported: AtomicU8,
+}
+
+impl Files {
+    /// The files for a device.
+    pub(crate) fn new(device: ARef<Device>) -> Self {
+        Self {
+            device,
+            loaded: [const { SetOnce::new() }; FILES.len()],
+            reported: AtomicU8::new(0),
+        }
+    }
+
+    /// Gives the memory of the files back. They are looked for again when they are needed again.
+    pub(crate) fn release(&mut self) {
+        self.loaded = [const { SetOnce::new() }; FILES.len()];
+    }
+
+    fn load(&self, file: FirmwareFile, index: usize) -> Result<Firmware> {
+        let name = CString::try_from_fmt(fmt!("{}", file.name()))?;
+        Firmware::request_nowarn(&name, &self.device).inspect_err(|error| {
+            let bit = 1 << index;
+            if self.reported.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+                return;
+            }
+            if file == FirmwareFile::Factory {
+                dev_info!(
+                    self.device,
+                    "no factory calibration ({} not found below /lib/firmware): transmit power is not calibrated\n",
+                    file.name()
+                );
+            } else {
+                dev_err!(
+                    self.device,
+                    "firmware file {} cannot be loaded (error {}): put it below /lib/firmware\n",
+                    file.name(),
+                    error.to_errno()
+                );
+            }
+        })
+    }
+}
+
+impl FirmwareSource for Files {
+    fn file(&self, file: FirmwareFile) -> Option<&[u8]> {
+        let index = FILES.iter().position(|one| *one == file)?;
+        let place = self.loaded.get(index)?;
+        if place.as_ref().is_none() {
+            // Nobody else fills it: the owner of the bus is alone.
+            place.populate(self.load(file, index).ok()?);
+        }
+        place.as_ref().map(Firmware::data)
+    }
+}

@@ -2,6 +2,7 @@
 /* What the abstractions of the SDIO bus, of its thread and of the platform need. */
 #include <linux/completion.h>
 #include <linux/errno.h>
+#include <linux/firmware.h>
 #include <linux/gpio/consumer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>

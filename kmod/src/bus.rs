@@ -44,13 +44,18 @@ const BOOTS: u32 = 2;
 
 /// What stands above the device.
 pub(crate) trait Upper:
-    Stack<Memory = Tables, RxStatus = RxStatus, TxStatus = TxStatus, Event = Event, Buffer: BurstMemory>
-    + Sized
+    Stack<
+        Memory = Tables,
+        RxStatus = RxStatus,
+        TxStatus = TxStatus,
+        Event = Event,
+        Buffer: BurstMemory,
+    > + Sized
     + Send
     + 'static
 {
     /// Keeps the device known to the stack above. Taking it away waits for callbacks, which the owner still answers.
-    type Registration: Send + 'static;
+    type Registration: Send + Unpin + 'static;
 
     /// What stands above a device with this address. `bell` wakes the owner. Called on the owner's thread, before anything
     /// else.
@@ -92,7 +97,7 @@ pub(crate) struct Registry<R> {
     place: Mutex<Place<R>>,
 }
 
-impl<R: Send> Registry<R> {
+impl<R: Send + Unpin> Registry<R> {
     /// Nothing is registered yet.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -140,7 +145,9 @@ struct Live<S: Upper> {
 
 /// How far the device is on its way to being registered.
 enum Stage {
-    Booting { attempts: u32 },
+    Booting {
+        attempts: u32,
+    },
     /// Registered: what happens from here on is the business of the stack above.
     Registered,
     /// Given up. The thread waits to be stopped.
@@ -164,6 +171,10 @@ impl<S: Upper> Body for Owner<S> {
 
 impl<S: Upper> Owner<S> {
     fn set_up(self) -> Result<KBox<Live<S>>> {
+        if let Err(lack) = self.function.check() {
+            dev_err!(self.device, "{}\n", lack);
+            return Err(ENODEV);
+        }
         let files = Files::new(self.device.clone());
         let address = mac_policy::address(&self.device, &files);
         let stack = S::new(self.bell, self.device.clone(), address)?;
@@ -233,7 +244,11 @@ impl<S: Upper> Live<S> {
                 false
             }
             DeviceState::NeedsRecovery(reason) if attempts < BOOTS => {
-                dev_warn!(self.device, "boot failed ({}), trying again\n", Shown(reason));
+                dev_warn!(
+                    self.device,
+                    "boot failed ({}), trying again\n",
+                    Shown(reason)
+                );
                 self.boot(attempts)
             }
             DeviceState::NeedsRecovery(reason) => {
@@ -266,10 +281,6 @@ impl<S: Upper> Live<S> {
         self.stack.close();
         self.driver.shutdown(&mut self.stack);
         // Fails on a card that is gone, and needs nothing then.
-        let _ = self
-            .driver
-            .transport_mut()
-            .function_mut()
-            .set_power(false);
+        let _ = self.driver.transport_mut().function_mut().set_power(false);
     }
 }

@@ -2,10 +2,11 @@
 
 //! Firmware files through the kernel's firmware loader.
 
+use crate::abstractions::firmware::Firmware;
 use bes_hal::firmware::{FirmwareFile, FirmwareSource};
 use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::device::Device;
-use kernel::firmware::Firmware;
+
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::aref::ARef;
@@ -45,7 +46,7 @@ impl Files {
 
     fn load(&self, file: FirmwareFile, index: usize) -> Result<Firmware> {
         let name = CString::try_from_fmt(fmt!("{}", file.name()))?;
-        Firmware::request_nowarn(&name, &self.device).inspect_err(|error| {
+        Firmware::request(&name, &self.device).inspect_err(|error| {
             let bit = 1 << index;
             if self.reported.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
                 return;

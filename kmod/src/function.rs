@@ -83,21 +83,13 @@ impl<B: BurstMemory> KernelFunction<B> {
         self.bus.served();
     }
 
-    /// Whether the chip wants the machine awake; `None` if no line says so.
-    pub(crate) fn host_wake(&self) -> Option<bool> {
-        self.lines.host_wake()
-    }
-
     /// Whether card and host can do what the protocol needs.
     ///
     /// # Errors
     ///
     /// A sentence that says what they cannot do.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        let capabilities = self
-            .bus
-            .capabilities()
-            .map_err(|_| "the card is gone")?;
+        let capabilities = self.bus.capabilities().map_err(|_| "the card is gone")?;
         let block = u32::try_from(Count::BLOCK_SIZE).unwrap_or(u32::MAX);
         if capabilities.max_block_size < block {
             Err("the host controller cannot do blocks of 512 bytes")

@@ -27,7 +27,7 @@ pub(crate) fn address(device: &Device, files: &Files) -> MacAddress {
     .flatten()
     .map(|address| (Source::Machine, address));
     let (source, address) = choose(
-        described.chain(factory).chain(machine),
+        Iterator::chain(Iterator::chain(described, factory), machine),
         platform::random_address(),
         |source, address, error| {
             dev_warn!(

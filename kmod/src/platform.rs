@@ -14,8 +14,8 @@ pub(crate) struct Lines {
     power: Option<Line>,
     /// `reset`: holds the chip in reset. Only released here: the chip is restarted through the card's power.
     _reset: Option<Line>,
-    /// `host-wakeup`: the chip wakes the machine. Only read: the SDIO interrupt says the same while the machine runs.
-    host_wake: Option<Line>,
+    /// `host-wakeup`: the chip wakes the machine. Only held: the SDIO interrupt says the same while the machine runs.
+    _host_wake: Option<Line>,
 }
 
 impl Lines {
@@ -29,7 +29,7 @@ impl Lines {
             wake: Line::optional(device, c"wakeup", Direction::Output)?,
             power: Line::optional(device, c"powerup", Direction::Output)?,
             _reset: Line::optional(device, c"reset", Direction::Output)?,
-            host_wake: Line::optional(device, c"host-wakeup", Direction::Input)?,
+            _host_wake: Line::optional(device, c"host-wakeup", Direction::Input)?,
         })
     }
 
@@ -49,10 +49,5 @@ impl Lines {
     /// What the controller of the line reports.
     pub(crate) fn set_power(&self, on: bool) -> Result {
         self.power.as_ref().map_or(Ok(()), |line| line.set(on))
-    }
-
-    /// Whether the chip wants the machine awake; `None` without the line.
-    pub(crate) fn host_wake(&self) -> Option<bool> {
-        self.host_wake.as_ref()?.is_active().ok()
     }
 }

@@ -21,9 +21,7 @@ impl Memory for Tables {
     ) -> Result<KVVec<T>, NoMemory> {
         let mut table = KVVec::with_capacity(count, GFP_KERNEL).map_err(|_| NoMemory)?;
         for n in 0..count {
-            table
-                .push_within_capacity(make(n))
-                .map_err(|_| NoMemory)?;
+            table.push_within_capacity(make(n)).map_err(|_| NoMemory)?;
         }
         Ok(table)
     }

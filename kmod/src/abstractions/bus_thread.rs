@@ -162,12 +162,9 @@ impl<B: Body> BusThread<B> {
         }
         // SAFETY: A new thread is valid until it was waited for or has run to its end, and it has not run yet.
         unsafe { bindings::bes_get_task_struct(task) };
-        let listening = bell.task.compare_exchange(
-            ptr::null_mut(),
-            task,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let listening =
+            bell.task
+                .compare_exchange(ptr::null_mut(), task, Ordering::AcqRel, Ordering::Acquire);
         if listening.is_err() {
             // SAFETY: The thread was never woken, so it ends without running `entry`; the reference is ours.
             unsafe {

@@ -75,17 +75,6 @@ impl Line {
             bindings::gpiod_set_value_cansleep(self.line.as_ptr(), i32::from(active))
         })
     }
-
-    /// Whether the line is active. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// What the controller of the line reports.
-    pub(crate) fn is_active(&self) -> Result<bool> {
-        // SAFETY: The descriptor is valid by the type invariants.
-        let value = unsafe { bindings::gpiod_get_value_cansleep(self.line.as_ptr()) };
-        to_result(value).map(|()| value > 0)
-    }
 }
 
 impl Drop for Line {

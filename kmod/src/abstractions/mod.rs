@@ -8,9 +8,10 @@
 //! | [`scatterlist`] | memory of a data transfer, as the MMC core wants it |
 //! | [`bus_thread`] | the thread that owns the bus, and the bell that wakes it |
 //! | [`clock`] | monotonic time |
+//! | [`firmware`] | files from the firmware loader |
 //! | [`gpio`] | GPIO lines |
+//! | [`numbers`] | error numbers |
 //! | [`platform`] | what firmware tables and device tree know about a device |
-//! | [`tables`] | memory for the driver's tables |
 //!
 //! No raw binding is visible outside of this folder.
 
@@ -18,6 +19,7 @@ mod bindings;
 
 pub(crate) mod bus_thread;
 pub(crate) mod clock;
+pub(crate) mod firmware;
 pub(crate) mod gpio;
 pub(crate) mod numbers;
 pub(crate) mod platform;

@@ -98,7 +98,9 @@ impl ScatterList {
                 return Err(E2BIG);
             }
             let part = len.min(limits.entry_len);
-            self.pieces.push_within_capacity(Piece { start, len: part }).map_err(|_| E2BIG)?;
+            self.pieces
+                .push_within_capacity(Piece { start, len: part })
+                .map_err(|_| E2BIG)?;
             start = start.wrapping_add(part);
             len -= part;
         }
@@ -118,7 +120,11 @@ impl ScatterList {
     fn gather(&mut self, segments: &[&[u8]], limits: Limits) -> Result {
         self.clear();
         for segment in segments {
-            let direct = if is_linear(segment) { segment.len() & !3 } else { 0 };
+            let direct = if is_linear(segment) {
+                segment.len() & !3
+            } else {
+                0
+            };
             let (direct, copied) = segment.split_at(direct);
             self.push(direct.as_ptr(), direct.len(), limits)?;
             self.push_copy(copied, limits)?;
@@ -131,7 +137,11 @@ impl ScatterList {
     /// # Errors
     ///
     /// [`EINVAL`] if what has to be copied is more than the bounce buffer holds.
-    pub(super) fn prepare_write(&mut self, segments: &[&[u8]], limits: Limits) -> Result<&mut Self> {
+    pub(super) fn prepare_write(
+        &mut self,
+        segments: &[&[u8]],
+        limits: Limits,
+    ) -> Result<&mut Self> {
         if self.gather(segments, limits).is_err() {
             self.clear();
             for segment in segments {
@@ -149,7 +159,10 @@ impl ScatterList {
     pub(super) fn prepare_read(&mut self, buffer: &mut [u8], limits: Limits) -> Result<&mut Self> {
         self.clear();
         let aligned = buffer.as_ptr().addr() % ALIGN == 0;
-        if aligned && is_linear(buffer) && self.push(buffer.as_mut_ptr(), buffer.len(), limits).is_ok() {
+        if aligned
+            && is_linear(buffer)
+            && self.push(buffer.as_mut_ptr(), buffer.len(), limits).is_ok()
+        {
             return Ok(self);
         }
         self.clear();

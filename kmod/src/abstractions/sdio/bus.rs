@@ -221,10 +221,7 @@ impl Bus {
         Self(shared)
     }
 
-    fn claimed<R>(
-        &mut self,
-        what: impl FnOnce(&Claimed<'_>) -> Result<R, Errno>,
-    ) -> Result<R, Errno> {
+    fn claimed<R>(&self, what: impl FnOnce(&Claimed<'_>) -> Result<R, Errno>) -> Result<R, Errno> {
         let bound = self.0.bound.lock();
         let bound = bound.as_ref().ok_or(Errno::NO_CARD)?;
         let claimed = Claimed::new(bound);
@@ -361,7 +358,7 @@ impl Bus {
     }
 
     /// What host and card can do.
-    pub(crate) fn capabilities(&mut self) -> Result<Capabilities, Errno> {
+    pub(crate) fn capabilities(&self) -> Result<Capabilities, Errno> {
         self.claimed(|claimed| {
             // SAFETY: Function, card and host are valid.
             unsafe {

@@ -167,9 +167,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             (*driver.get()).remove = Some(Self::remove_callback);
         }
         // SAFETY: The driver stays valid until it was unregistered, by the safety requirements.
-        to_result(unsafe {
-            bindings::__sdio_register_driver(driver.get(), module.as_ptr().cast())
-        })
+        to_result(unsafe { bindings::__sdio_register_driver(driver.get(), module.as_ptr().cast()) })
     }
 
     unsafe fn unregister(driver: &Opaque<Self::DriverType>) {
@@ -184,9 +182,7 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// `func` is valid.
-    unsafe fn device<'a>(
-        func: *mut bindings::sdio_func,
-    ) -> &'a Device<device::CoreInternal<'a>> {
+    unsafe fn device<'a>(func: *mut bindings::sdio_func) -> &'a Device<device::CoreInternal<'a>> {
         // SAFETY: `func` is valid, and a `Device` is a transparent wrapper of a `struct device`.
         unsafe { &*ptr::addr_of!((*func).dev).cast() }
     }

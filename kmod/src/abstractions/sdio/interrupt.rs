@@ -99,9 +99,7 @@ impl Gate {
         // Before the bell rings: the owner may be done before this thread waits.
         // SAFETY: Initialised by the type invariants. Only this handler waits for it, and it is not called twice at once.
         unsafe { bindings::bes_reinit_completion(self.served.get()) };
-        let before = self
-            .state
-            .fetch_or(INSIDE | WAITING, Ordering::AcqRel);
+        let before = self.state.fetch_or(INSIDE | WAITING, Ordering::AcqRel);
         ring();
         if before & CLOSED == 0 {
             // SAFETY: The bus is claimed by this thread, by the safety requirements.
@@ -116,9 +114,7 @@ impl Gate {
             // SAFETY: The caller of the handler expects the bus claimed; `func` is valid while its handler runs.
             unsafe { bindings::sdio_claim_host(func) };
         }
-        let before = self
-            .state
-            .fetch_and(!(INSIDE | WAITING), Ordering::AcqRel);
+        let before = self.state.fetch_and(!(INSIDE | WAITING), Ordering::AcqRel);
         if before & CLOSED != 0 {
             // SAFETY: Initialised by the type invariants.
             unsafe { bindings::complete(self.left.get()) };

@@ -18,5 +18,5 @@ mod bus;
 mod driver;
 mod interrupt;
 
-pub(crate) use bus::{Bus, Capabilities, Transfer};
+pub(crate) use bus::{Bus, Transfer};
 pub(crate) use driver::{Adapter, DeviceId, Driver, Function, IdTable};

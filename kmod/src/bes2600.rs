@@ -8,24 +8,27 @@
 //! ```
 
 mod abstractions;
-mod boot_only;
 mod bus;
+mod calls;
+mod convert;
 mod errno;
 mod firmware;
 mod function;
 mod log;
 mod mac_policy;
+mod ops;
 mod platform;
+mod stack;
 mod tables;
 
 use abstractions::bus_thread::{Bell, BusThread};
 use abstractions::sdio::{self, Bus, Function};
-use boot_only::BootOnly as Above;
 use bus::{Owner, Registry, Upper};
 use function::{Interrupt, KernelFunction};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use platform::Lines;
+use stack::MacStack as Above;
 
 // Vendor and device number in the card's information structure (specification: file 10, section 2).
 crate::sdio_device_table!(

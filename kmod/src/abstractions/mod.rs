@@ -7,6 +7,10 @@
 //! | [`sdio`] | drivers for SDIO functions, commands, the function's interrupt |
 //! | [`scatterlist`] | memory of a data transfer, as the MMC core wants it |
 //! | [`bus_thread`] | the thread that owns the bus, and the bell that wakes it |
+//! | [`burst`] | the pages of a burst |
+//! | [`completion`] | something that happens once, and waiting for it with a limit |
+//! | [`mac80211`] | the 802.11 stack |
+//! | [`skb`] | socket buffers |
 //! | [`clock`] | monotonic time |
 //! | [`firmware`] | files from the firmware loader |
 //! | [`gpio`] | GPIO lines |
@@ -17,11 +21,15 @@
 
 mod bindings;
 
+pub(crate) mod burst;
 pub(crate) mod bus_thread;
 pub(crate) mod clock;
+pub(crate) mod completion;
 pub(crate) mod firmware;
 pub(crate) mod gpio;
+pub(crate) mod mac80211;
 pub(crate) mod numbers;
 pub(crate) mod platform;
 pub(crate) mod scatterlist;
 pub(crate) mod sdio;
+pub(crate) mod skb;

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the callbacks of mac80211 share with the owner of the bus: a mailbox for requests, a queue for frames, and a
+//! doorbell. Nothing here decides anything.
+//!
+//! ```text
+//!   callback                         owner of the bus
+//!   post ──► mailbox ──► take ──► Device::request ──► Device::run ──► Event::Completed
+//!     └─ waits for its ticket, at most for its limit ◄── answered ──────────┘
+//! ```
+//!
+//! A mailbox is closed when its owner ends: what is in it is answered with "given up", and so is whatever comes later.
+//! So a callback returns within its limit, whatever happened to the bus.
+
+use crate::abstractions::completion::Once;
+use crate::abstractions::mac80211::MaySleep;
+use crate::abstractions::skb::SkBuffQueue;
+use crate::abstractions::bus_thread::Bell;
+use crate::errno;
+use bes_hal::doorbell::Reasons;
+use bes_hal::Duration;
+use bes_mac80211::error::RequestError;
+use bes_mac80211::request::{
+    Request, Response, ScanChannel, ScanRequest, Ssid, MAX_GROUP_ADDRESSES, MAX_SCAN_CHANNELS,
+    MAX_SCAN_ELEMENTS, MAX_SCAN_SSIDS,
+};
+use bes_mac80211::types::{MacAddress, TxInfo};
+use bes_wsm::wire::InterfaceId;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
+use kernel::prelude::*;
+use kernel::sync::{new_spinlock, Arc, SpinLock};
+
+/// Most requests that wait in the mailbox. mac80211 makes one at a time for each interface, and a few dozen that nobody
+/// waits for when an interface comes up.
+const MAILBOX: usize = 128;
+
+/// Most frames outside of the queues of the stack. They are management frames, one at a time, and what monitors inject.
+const FRAMES: u32 = 128;
+
+/// A scan with its lists.
+pub(crate) struct OwnedScan {
+    channels: KVec<ScanChannel>,
+    ssids: KVec<Ssid>,
+    elements: KVec<u8>,
+    no_cck: bool,
+}
+
+impl OwnedScan {
+    /// A copy of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`] if it asks for more than the device can do, [`ENOMEM`].
+    pub(crate) fn new(
+        channels: impl Iterator<Item = ScanChannel>,
+        ssids: impl Iterator<Item = Ssid>,
+        elements: &[u8],
+        no_cck: bool,
+    ) -> Result<Self> {
+        let mut scan = Self {
+            channels: KVec::new(),
+            ssids: KVec::new(),
+            elements: KVec::new(),
+            no_cck,
+        };
+        if elements.len() > MAX_SCAN_ELEMENTS {
+            return Err(EINVAL);
+        }
+        for channel in channels {
+            if scan.channels.len() == MAX_SCAN_CHANNELS {
+                return Err(EINVAL);
+            }
+            scan.channels.push(channel, GFP_KERNEL)?;
+        }
+        for ssid in ssids {
+            if scan.ssids.len() == MAX_SCAN_SSIDS {
+                return Err(EINVAL);
+            }
+            scan.ssids.push(ssid, GFP_KERNEL)?;
+        }
+        scan.elements.extend_from_slice(elements, GFP_KERNEL)?;
+        Ok(scan)
+    }
+}
+
+/// A request that owns what it speaks of.
+pub(crate) enum Owned {
+    /// One without lists.
+    Plain(Request<'static>),
+    /// [`Request::Scan`].
+    Scan(InterfaceId, KBox<OwnedScan>),
+    /// [`Request::Multicast`].
+    Multicast(GroupList),
+    /// [`Request::ArpAddresses`], with how many there are.
+    ArpAddresses(InterfaceId, [[u8; 4]; 4], usize),
+}
+
+impl Owned {
+    /// Calls `with` with the request.
+    pub(crate) fn lend<R>(&self, with: impl FnOnce(Request<'_>) -> R) -> R {
+        match self {
+            Self::Plain(request) => with(*request),
+            Self::Scan(interface, scan) => with(Request::Scan(
+                *interface,
+                &ScanRequest {
+                    channels: &scan.channels,
+                    ssids: &scan.ssids,
+                    elements: &scan.elements,
+                    no_cck: scan.no_cck,
+                },
+            )),
+            Self::Multicast(list) => with(Request::Multicast(list.as_slice())),
+            Self::ArpAddresses(interface, addresses, count) => with(Request::ArpAddresses(
+                *interface,
+                addresses.get(..*count).unwrap_or(addresses),
+            )),
+        }
+    }
+}
+
+/// Group addresses: as many as the device filters, or one more, which stands for "all".
+#[derive(Clone, Copy)]
+pub(crate) struct GroupList {
+    addresses: [MacAddress; MAX_GROUP_ADDRESSES + 1],
+    count: usize,
+}
+
+impl GroupList {
+    /// No address.
+    pub(crate) const NONE: Self = Self {
+        addresses: [MacAddress([0; 6]); MAX_GROUP_ADDRESSES + 1],
+        count: 0,
+    };
+
+    /// Every address.
+    pub(crate) const ALL: Self = Self {
+        addresses: [MacAddress([0xFF; 6]); MAX_GROUP_ADDRESSES + 1],
+        count: MAX_GROUP_ADDRESSES + 1,
+    };
+
+    /// The addresses, of which those beyond the list only count.
+    pub(crate) fn new(addresses: impl Iterator<Item = [u8; 6]>) -> Self {
+        let mut list = Self::NONE;
+        for (entry, address) in list.addresses.iter_mut().zip(addresses) {
+            *entry = MacAddress(address);
+            list.count += 1;
+        }
+        list
+    }
+
+    fn as_slice(&self) -> &[MacAddress] {
+        self.addresses.get(..self.count).unwrap_or(&self.addresses)
+    }
+}
+
+/// What a request was answered.
+pub(crate) type Answer = Result<Response, RequestError>;
+
+/// One who waits for the answer to a request.
+#[pin_data]
+pub(crate) struct Ticket {
+    #[pin]
+    answered: Once,
+    #[pin]
+    answer: SpinLock<Option<Answer>>,
+}
+
+impl Ticket {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                answered <- Once::new(),
+                answer <- new_spinlock!(None, "bes2600::ticket"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Answers. The first answer counts.
+    pub(crate) fn answer(&self, answer: Answer) {
+        self.answer.lock().get_or_insert(answer);
+        self.answered.happen();
+    }
+
+    fn wait(&self, limit: Duration) -> Answer {
+        match self.answered.wait(limit) {
+            Ok(()) => (*self.answer.lock()).unwrap_or(Err(RequestError::Aborted)),
+            Err(_) => Err(RequestError::TimedOut),
+        }
+    }
+}
+
+/// A request in the mailbox, and who waits for it.
+pub(crate) struct Posted {
+    /// The request.
+    pub(crate) request: Owned,
+    /// Who waits, if anybody does.
+    pub(crate) ticket: Option<Arc<Ticket>>,
+}
+
+struct Mailbox {
+    posted: KVec<Posted>,
+    open: bool,
+}
+
+/// What the entrance counts.
+#[derive(Default)]
+pub(crate) struct EntranceCounters {
+    /// Frames that were refused because the queue in front of the bus was full.
+    pub(crate) frames_refused: AtomicU64,
+    /// Requests that were not answered in time.
+    pub(crate) timeouts: AtomicU64,
+    /// Requests that nobody waits for and that failed.
+    pub(crate) failures: AtomicU64,
+}
+
+/// What callbacks and owner share.
+#[pin_data]
+pub(crate) struct Calls {
+    #[pin]
+    mailbox: SpinLock<Mailbox>,
+    /// Frames that belong to no queue of the stack, with what is known of them.
+    #[pin]
+    pub(crate) frames: SkBuffQueue<(TxInfo, InterfaceId)>,
+    /// Access categories whose queues in the stack have frames: bit 0 is voice.
+    waiting: AtomicU8,
+    /// The stack has switched the device on.
+    pub(crate) started: AtomicBool,
+    /// A scan runs whose end the stack has not heard of.
+    pub(crate) scanning: AtomicBool,
+    bell: Arc<Bell>,
+    /// Counters.
+    pub(crate) counters: EntranceCounters,
+}
+
+impl Calls {
+    /// An open mailbox whose owner is woken by `bell`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    pub(crate) fn new(bell: Arc<Bell>) -> Result<Arc<Self>> {
+        let posted = KVec::with_capacity(MAILBOX, GFP_KERNEL)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                mailbox <- new_spinlock!(Mailbox { posted, open: true }, "bes2600::mailbox"),
+                frames <- SkBuffQueue::new(FRAMES),
+                waiting: AtomicU8::new(0),
+                started: AtomicBool::new(false),
+                scanning: AtomicBool::new(false),
+                bell,
+                counters: EntranceCounters::default(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn put(&self, posted: Posted) -> Result<(), RequestError> {
+        {
+            let mut mailbox = self.mailbox.lock();
+            if !mailbox.open {
+                return Err(RequestError::Aborted);
+            }
+            if mailbox.posted.push_within_capacity(posted).is_err() {
+                return Err(RequestError::QueueFull);
+            }
+        }
+        self.bell.ring(Reasons::REQUEST);
+        Ok(())
+    }
+
+    /// Posts a request whose answer nobody waits for. Any context. A failure is counted.
+    pub(crate) fn tell(&self, request: Owned) {
+        let posted = Posted {
+            request,
+            ticket: None,
+        };
+        if self.put(posted).is_err() {
+            self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Posts a request and waits for its answer, at most for `limit`.
+    ///
+    /// # Errors
+    ///
+    /// What [`errno::of_request`] makes of the answer; [`ETIMEDOUT`], [`ENOMEM`].
+    pub(crate) fn ask(
+        &self,
+        _context: &MaySleep,
+        request: Owned,
+        limit: Duration,
+    ) -> Result<Response> {
+        self.ask_outside(request, limit)
+    }
+
+    /// The same for callers outside of mac80211, in process context.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub(crate) fn ask_outside(&self, request: Owned, limit: Duration) -> Result<Response> {
+        let ticket = Ticket::new()?;
+        self.put(Posted {
+            request,
+            ticket: Some(ticket.clone()),
+        })
+        .map_err(errno::of_request)?;
+        ticket.wait(limit).map_err(|error| {
+            if error == RequestError::TimedOut {
+                self.counters.timeouts.fetch_add(1, Ordering::Relaxed);
+            }
+            errno::of_request(error)
+        })
+    }
+
+    /// The owner: takes the oldest request.
+    pub(crate) fn take(&self) -> Option<Posted> {
+        self.mailbox.lock().posted.remove(0).ok()
+    }
+
+    /// The owner: there was no room for this one; it stays the oldest.
+    pub(crate) fn put_back(&self, posted: Posted) {
+        let refused = self.mailbox.lock().posted.insert_within_capacity(0, posted);
+        if refused.is_err() {
+            // Others came meanwhile and filled the box; who waits for this one runs into its limit.
+            self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The owner ends: everything is answered, and nothing more is taken.
+    pub(crate) fn close(&self) {
+        let posted = {
+            let mut mailbox = self.mailbox.lock();
+            mailbox.open = false;
+            core::mem::take(&mut mailbox.posted)
+        };
+        for posted in posted {
+            if let Some(ticket) = posted.ticket {
+                ticket.answer(Err(RequestError::Aborted));
+            }
+        }
+        while self.frames.pop().is_some() {}
+    }
+
+    /// Whether the mailbox is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.mailbox.lock().open
+    }
+
+    /// Notes that the stack has frames of this category, 0 to 3, and wakes the owner. Any context.
+    pub(crate) fn mark(&self, category: u8) {
+        let bit = 1_u8.wrapping_shl(category.into());
+        self.waiting.fetch_or(bit, Ordering::Release);
+        self.bell.ring(Reasons::FRAME);
+    }
+
+    /// The same without waking: the owner itself left frames where they were.
+    pub(crate) fn mark_again(&self, bits: u8) {
+        self.waiting.fetch_or(bits, Ordering::Relaxed);
+    }
+
+    /// The owner: takes the marks.
+    pub(crate) fn take_marks(&self) -> u8 {
+        self.waiting.swap(0, Ordering::Acquire)
+    }
+
+    /// Wakes the owner for frames.
+    pub(crate) fn ring_for_frame(&self) {
+        self.bell.ring(Reasons::FRAME);
+    }
+}

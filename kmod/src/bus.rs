@@ -220,7 +220,7 @@ impl<S: Upper> Live<S> {
         self.end();
     }
 
-    /// The way to the registration. `true` if the device was asked for something.
+    /// The way to the registration. `true` if the device may have been asked for something.
     fn advance(&mut self) -> bool {
         let Stage::Booting { attempts } = self.stage else {
             return false;
@@ -231,7 +231,10 @@ impl<S: Upper> Live<S> {
                 self.driver.transport_mut().firmware_mut().release();
                 let (stack, driver) = (&mut self.stack, &mut self.driver);
                 match self.registry.fill(|| stack.register(driver)) {
-                    Ok(()) => self.stage = Stage::Registered,
+                    Ok(()) => {
+                        self.stage = Stage::Registered;
+                        return true;
+                    }
                     Err(error) => {
                         dev_err!(
                             self.device,

@@ -348,6 +348,13 @@ impl Bus {
     /// [`Errno::NO_CARD`] if the core resets by detecting the card again: the driver will be unbound.
     pub(crate) fn power_cycle(&mut self) -> Result<(), Errno> {
         self.claimed(|claimed| {
+            let mut error = 0;
+            // A card that is gone needs no reset, and the core would complain about it.
+            // SAFETY: The function is valid, its host claimed, and `error` is valid for writing.
+            unsafe { bindings::sdio_f0_readb(claimed.raw(), 0, &raw mut error) };
+            if errno(error) == Err(Errno::NO_CARD) {
+                return Err(Errno::NO_CARD);
+            }
             // SAFETY: The card is valid and its host claimed.
             match unsafe { bindings::mmc_hw_reset(claimed.card()) } {
                 0 => Ok(()),

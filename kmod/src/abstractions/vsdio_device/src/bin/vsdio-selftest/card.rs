@@ -12,6 +12,8 @@ pub(crate) const VENDOR: u16 = 0xBE5A;
 /// Device in the CIS.
 pub(crate) const DEVICE: u16 = 0x51F0;
 
+/// A CMD52 that writes to this address of function 1 sets the interrupt: to the byte's being other than 0.
+const INTERRUPT: u32 = 0xFFFF;
 /// Bytes of the function's buffer. Addresses beyond wrap.
 const BUFFER: usize = 64 * 1024;
 /// CIS of the card.
@@ -116,7 +118,12 @@ impl Card {
             53 => self.extended(command, data),
             _ => Status::CommandTimeout,
         };
-        Answer::new(command, status)
+        let answer = Answer::new(command, status);
+        let to_interrupt = 1 << 31 | 1 << 28 | INTERRUPT << 9;
+        if command.opcode == 52 && command.argument & 0xF7FF_FE00 == to_interrupt {
+            return answer.with_interrupt(command.argument & 0xFF != 0);
+        }
+        answer
     }
 
     fn direct(&mut self, argument: u32) -> Status {

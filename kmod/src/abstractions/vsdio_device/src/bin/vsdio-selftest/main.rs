@@ -5,9 +5,11 @@
 //!
 //! One line a check; exit code 0: all passed, 1: not, 2: stuck.
 
+mod answers;
 mod card;
 mod checks;
 mod kernel_log;
+mod lives;
 mod serve;
 
 use std::path::Path;
@@ -22,14 +24,15 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [] => run(),
-        ["card", mode @ ("hold" | "serve"), path] => match checks::run_child(mode, Path::new(path))
-        {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
+        ["card", mode @ ("hold" | "serve"), path] => {
+            match lives::run_child(mode, Path::new(path)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         _ => {
             eprintln!("usage: vsdio-selftest");
             ExitCode::FAILURE

@@ -214,6 +214,18 @@ pub(crate) struct EntranceCounters {
     pub(crate) failures: AtomicU64,
 }
 
+/// What the stack has made of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Life {
+    /// It does not use it.
+    Stopped,
+    /// It uses it.
+    Started,
+    /// It was asked to start it anew, because it has lost its state.
+    Restarting,
+}
+
 /// What callbacks and owner share.
 #[pin_data]
 pub(crate) struct Calls {
@@ -224,8 +236,7 @@ pub(crate) struct Calls {
     pub(crate) frames: SkBuffQueue<(TxInfo, InterfaceId)>,
     /// Access categories whose queues in the stack have frames: bit 0 is voice.
     waiting: AtomicU8,
-    /// The stack has switched the device on.
-    pub(crate) started: AtomicBool,
+    life: AtomicU8,
     /// A scan runs whose end the stack has not heard of.
     pub(crate) scanning: AtomicBool,
     bell: Arc<Bell>,
@@ -246,7 +257,7 @@ impl Calls {
                 mailbox <- new_spinlock!(Mailbox { posted, open: true }, "bes2600::mailbox"),
                 frames <- SkBuffQueue::new(FRAMES),
                 waiting: AtomicU8::new(0),
-                started: AtomicBool::new(false),
+                life: AtomicU8::new(Life::Stopped as u8),
                 scanning: AtomicBool::new(false),
                 bell,
                 counters: EntranceCounters::default(),
@@ -343,9 +354,26 @@ impl Calls {
         while self.frames.pop().is_some() {}
     }
 
-    /// Whether the mailbox is open.
-    pub(crate) fn is_open(&self) -> bool {
-        self.mailbox.lock().open
+    /// The stack started or stopped the device.
+    pub(crate) fn set_life(&self, life: Life) {
+        self.life.store(life as u8, Ordering::Release);
+    }
+
+    /// Whether this is what the stack has made of the device.
+    pub(crate) fn is(&self, life: Life) -> bool {
+        self.life.load(Ordering::Acquire) == life as u8
+    }
+
+    /// The owner: from started to restarting. `false` if the stack does not use the device.
+    pub(crate) fn begin_restart(&self) -> bool {
+        self.life
+            .compare_exchange(
+                Life::Started as u8,
+                Life::Restarting as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
     }
 
     /// Notes that the stack has frames of this category, 0 to 3, and wakes the owner. Any context.

@@ -20,7 +20,7 @@ use crate::abstractions::mac80211::{
     QueueParameters,
 };
 use crate::abstractions::skb::SkBuff;
-use crate::calls::{Calls, GroupList, Owned, OwnedScan};
+use crate::calls::{Calls, GroupList, Life, Owned, OwnedScan};
 use crate::convert;
 use crate::errno;
 use bes_hal::Duration;
@@ -32,7 +32,7 @@ use bes_mac80211::request::{
 };
 use bes_mac80211::types::{AccessCategory, MacAddress};
 use bes_wsm::wire::InterfaceId;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kernel::device;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -49,6 +49,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct MacOperations {
     device: ARef<device::Device>,
     calls: Arc<Calls>,
+    /// mac80211 is starting the device anew.
+    restarting: AtomicBool,
     /// How often mac80211 restarted the device after it had lost its state.
     pub(crate) restarts: AtomicU64,
 }
@@ -64,6 +66,7 @@ impl MacOperations {
             Self {
                 device,
                 calls,
+                restarting: AtomicBool::new(false),
                 restarts: AtomicU64::new(0),
             },
             GFP_KERNEL,
@@ -111,16 +114,19 @@ impl Operations for MacOperations {
     }
 
     fn start(&self, context: &MaySleep) -> Result {
+        self.restarting
+            .store(self.calls.is(Life::Restarting), Ordering::Relaxed);
+        self.calls.set_life(Life::Stopped);
         // A device that was never booted, or that has lost its state, loads its firmware first. It answers at once if
         // the firmware runs.
         self.ask(context, Request::Boot, BOOT_LIMIT)?;
         self.ask(context, Request::Start, START_LIMIT)?;
-        self.calls.started.store(true, Ordering::Release);
+        self.calls.set_life(Life::Started);
         Ok(())
     }
 
     fn stop(&self, context: &MaySleep) {
-        self.calls.started.store(false, Ordering::Release);
+        self.calls.set_life(Life::Stopped);
         // A device that cannot be stopped has failed and is told so when it is started again.
         let _stopped = self.ask(context, Request::Stop, LIMIT);
     }
@@ -137,6 +143,11 @@ impl Operations for MacOperations {
             vif.support_signal_threshold(context);
         }
         vif.set_number(Some(convert::number(interface)));
+        let station = matches!(kind, VifKind::Station | VifKind::P2pClient);
+        if station && self.restarting.load(Ordering::Relaxed) {
+            // The chip numbers protected frames itself and begins anew, so connections have to as well.
+            vif.disconnect_after_restart(context);
+        }
         Ok(())
     }
 
@@ -177,7 +188,10 @@ impl Operations for MacOperations {
                 }
                 _ => Request::Disassociated(interface),
             };
-            if let Err(error) = self.ask(context, request, LIMIT) {
+            let outcome = self.ask(context, request, LIMIT);
+            // After a restart mac80211 tells of associations that are about to be ended.
+            let expected = self.restarting.load(Ordering::Relaxed);
+            if let (Err(error), false) = (outcome, expected) {
                 dev_warn!(
                     self.device,
                     "the association was not taken over: error {}\n",
@@ -364,7 +378,7 @@ impl Operations for MacOperations {
     }
 
     fn reconfig_complete(&self, _context: &MaySleep, restarted: bool) {
-        if restarted {
+        if restarted && self.restarting.swap(false, Ordering::Relaxed) {
             self.restarts.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -21,7 +21,7 @@ use crate::abstractions::mac80211::transmit::{TakeFrames, TxDescription, TxRepor
 use crate::abstractions::mac80211::{Hardware, Registration};
 use crate::abstractions::skb::SkBuff;
 use crate::bus::{Driver, Upper};
-use crate::calls::{Answer, Calls, Ticket};
+use crate::calls::{Answer, Calls, Life, Ticket};
 use crate::convert;
 use crate::function::BurstMemory;
 use crate::log::Shown;
@@ -29,7 +29,7 @@ use crate::ops::MacOperations;
 use crate::tables::Tables;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::{RxPart, Stack};
-use bes_hal::Instant;
+use bes_hal::{Instant, SdioError, TransportError};
 use bes_mac80211::address::derived;
 use bes_mac80211::error::RequestError;
 use bes_mac80211::event::{Event, SignalLevel};
@@ -38,6 +38,7 @@ use bes_mac80211::request::{Request, Token};
 use bes_mac80211::rx::RxStatus;
 use bes_mac80211::tx::{TxOutcome, TxStatus};
 use bes_mac80211::types::{AccessCategory, MacAddress, TxInfo};
+use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::InterfaceId;
 use core::sync::atomic::Ordering;
 use kernel::device;
@@ -274,18 +275,7 @@ impl MacStack {
                     "power save is off: the access point does not do it well\n"
                 );
             }
-            Event::RecoveryNeeded(reason) => {
-                dev_err!(self.device, "the device has failed: {}\n", Shown(reason));
-                self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
-                self.end_scan(true);
-                // A device that is not in use is booted when it is needed.
-                if self.calls.started.load(Ordering::Acquire) && self.calls.is_open() {
-                    self.recovery = match self.recovery {
-                        Recovery::None => Recovery::Due(0),
-                        other => other,
-                    };
-                }
-            }
+            Event::RecoveryNeeded(reason) => self.device_failed(reason),
             Event::Booted => self.booted = true,
             Event::Joined { .. }
             | Event::StationInactive { .. }
@@ -318,25 +308,37 @@ impl MacStack {
         }
     }
 
+    /// The device has lost its state. One that is not in use is booted when it is needed, and who tried to use it has
+    /// been told.
+    fn device_failed(&mut self, reason: RecoveryReason) {
+        self.end_scan(true);
+        if !self.calls.is(Life::Started) || self.recovery != Recovery::None {
+            return;
+        }
+        dev_err!(self.device, "the device has failed: {}\n", Shown(reason));
+        self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
+        if reason == RecoveryReason::Transport(TransportError::Bus(SdioError::NoCard)) {
+            self.restart();
+        } else {
+            self.recovery = Recovery::Due(0);
+        }
+    }
+
     /// The boot after a failure is over.
     fn recovered(&mut self, result: Answer, failures: u32) {
-        self.recovery = match result {
-            Err(_) if failures + 1 < BOOT_ATTEMPTS => Recovery::Due(failures + 1),
-            _ => Recovery::None,
-        };
-        if self.recovery == Recovery::None {
-            if let Err(error) = result {
-                dev_err!(
-                    self.device,
-                    "the device does not come back: {}\n",
-                    Shown(error)
-                );
+        match result {
+            Err(_) if failures + 1 < BOOT_ATTEMPTS => self.recovery = Recovery::Due(failures + 1),
+            Ok(_) | Err(_) => {
+                self.recovery = Recovery::None;
+                self.restart();
             }
-            if self.calls.started.load(Ordering::Acquire) {
-                // Also without a device: mac80211 finds out that it cannot be started, and closes the interfaces. The
-                // chip numbers protected frames itself and begins anew, so connections have to as well.
-                self.hardware.restart(true);
-            }
+        }
+    }
+
+    /// Has mac80211 start the device anew. If that fails, because the device does not come back, it closes the interfaces.
+    fn restart(&self) {
+        if self.calls.begin_restart() {
+            self.hardware.restart();
         }
     }
 }

@@ -284,19 +284,9 @@ impl<T: Operations> Hardware<T> {
         unsafe { &*(*self.as_ptr()).priv_.cast::<Private<T>>() }
     }
 
-    /// Tells that the hardware has lost its state: mac80211 configures everything anew. Returns at once.
-    ///
-    /// With `disconnect`, stations leave their networks first: for hardware that numbers the frames itself, so that
-    /// its peers would take those of the new life for replayed ones.
-    pub(crate) fn restart(&self, disconnect: bool) {
-        if disconnect {
-            self.for_each_vif(|vif| {
-                if vif.kind() == VifKind::Station || vif.kind() == VifKind::P2pClient {
-                    // SAFETY: The vif is valid and a station.
-                    unsafe { bindings::ieee80211_hw_restart_disconnect(vif.as_ptr()) };
-                }
-            });
-        }
+    /// Tells that the hardware has lost its state: mac80211 configures everything anew, beginning with
+    /// [`Operations::start`]. Returns at once.
+    pub(crate) fn restart(&self) {
         // SAFETY: `hw` is valid. Only queues work.
         unsafe { bindings::ieee80211_restart_hw(self.as_ptr()) };
     }

@@ -177,6 +177,14 @@ impl Vif {
         }
     }
 
+    /// For `add_interface` during a restart of the hardware: a station leaves its network and connects anew. For hardware
+    /// that numbers protected frames itself, so that its peers would take those of the new life for replayed ones.
+    pub(crate) fn disconnect_after_restart(&self, _context: &MaySleep) {
+        // SAFETY: Valid by the type invariants; the mutex is held, of which there is evidence. For anything but a station
+        // during a restart it does nothing but warn.
+        unsafe { bindings::ieee80211_hw_restart_disconnect(self.as_ptr()) };
+    }
+
     /// Its configuration. It changes only with the wiphy's mutex held.
     pub(crate) fn configuration<'a>(&'a self, context: &'a MaySleep) -> Configuration<'a> {
         Configuration {

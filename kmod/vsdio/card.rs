@@ -178,7 +178,7 @@ impl Card {
 }
 
 impl mmc_host::Operations for Card {
-    fn request(&self, request: Request) {
+    fn request(&self, host: &HostRef, request: Request) {
         let Some(command) = command(&request) else {
             request.complete(&Completion::failed(Failure::Unsupported));
             return;
@@ -207,7 +207,8 @@ impl mmc_host::Operations for Card {
         drop(commands);
         if expired {
             pr_warn!(
-                "CMD{} {:#010x}: the card's process does not answer\n",
+                "mmc{}: CMD{} {:#010x}: the card's process does not answer\n",
+                host.index(),
                 command.opcode,
                 command.argument
             );

@@ -276,7 +276,7 @@ impl Drop for Request {
 /// What the core calls. All methods are called in process context and may sleep, except where said.
 pub(crate) trait Operations: Send + Sync + 'static {
     /// Carries out a request. The core asks for one at a time. The call may take until the request is complete.
-    fn request(&self, request: Request);
+    fn request(&self, host: &HostRef, request: Request);
 
     /// Drives the bus differently.
     fn set_ios(&self, ios: &Ios);
@@ -487,7 +487,9 @@ impl<T: Operations> Vtable<T> {
             return;
         }
         // SAFETY: By the function's safety requirements.
-        unsafe { Self::with(host, |operations| operations.request(request)) };
+        let host_ref = unsafe { HostRef::from_raw(host) };
+        // SAFETY: By the function's safety requirements.
+        unsafe { Self::with(host, |operations| operations.request(host_ref, request)) };
     }
 
     /// # Safety

@@ -3,7 +3,7 @@
 //! The list of checks, and those of slots and enumeration. Each leaves its slots empty.
 
 use crate::serve::{function, host, plain, read, serve, Check};
-use crate::{answers, lives};
+use crate::{answers, hostile, lives};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vsdio_device::{Device, Error, Limits, Power};
@@ -17,7 +17,7 @@ pub(crate) fn slot(number: u32) -> PathBuf {
 pub(crate) type Named = (&'static str, fn() -> Check);
 
 /// All checks.
-pub(crate) const CHECKS: [Named; 18] = [
+pub(crate) const CHECKS: [Named; 21] = [
     ("only root may open a slot", mode_is_0600),
     ("a card is enumerated", is_enumerated),
     (
@@ -60,6 +60,15 @@ pub(crate) const CHECKS: [Named; 18] = [
         lives::killed_while_waiting,
     ),
     ("poll, timeouts and wake", answers::poll_timeouts_and_wake),
+    ("nonsense is refused and harms nothing", hostile::nonsense),
+    (
+        "two threads do not exchange at once",
+        hostile::two_exchanges,
+    ),
+    (
+        "a card without a driver is switched off if it may be",
+        lives::switched_off_unused,
+    ),
     ("deadline, answer and removal may race", lives::races),
     ("a card sleeps and wakes up", lives::sleep_and_wake),
     (

@@ -4,12 +4,13 @@
 
 use crate::card::Card;
 use crate::checks::{ensure, slot, text};
+use crate::hostile::Random;
 use crate::serve::{host, plain, serve, wait_until, Check};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use vsdio_device::{Device, Error, Event, Limits, Wait};
+use vsdio_device::{Device, Error, Event, Limits, Power, Wait};
 
 /// Starts this program as a card, in another process, and waits until it says that it is where it should be.
 fn child(mode: &str) -> Result<(Child, u32), String> {
@@ -93,12 +94,7 @@ pub(crate) fn races() -> Check {
         deadline: Some(Duration::from_millis(1)),
         ..Limits::default()
     };
-    // Any sequence will do, as long as it is the same each time (a full-period generator modulo 2^32).
-    let mut seed = 1_u32;
-    let mut random = move |below: u32| {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 8) % below
-    };
+    let mut random = Random::new();
     let (mut answered, mut stale) = (0, 0);
     for _ in 0..RACES {
         let mut device = Device::open(slot(3), &limits).map_err(text)?;
@@ -114,7 +110,7 @@ pub(crate) fn races() -> Check {
         });
         let mut card = Card::new();
         let mut answer = None;
-        for _ in 0..random(40) {
+        for _ in 0..random.below(40) {
             let late = answer.is_some();
             match device.exchange(answer.take(), Wait::For(Duration::from_millis(1))) {
                 Ok(event) => {
@@ -122,8 +118,8 @@ pub(crate) fn races() -> Check {
                     if let Event::Command(command) = event {
                         answer = Some(card.handle_command(&command, device.data_mut()));
                         // Mostly at once, sometimes around the end of the tick.
-                        if random(4) == 0 {
-                            std::thread::sleep(Duration::from_micros(random(12_000).into()));
+                        if random.below(4) == 0 {
+                            std::thread::sleep(Duration::from_micros(random.below(12_000).into()));
                         }
                     }
                 }
@@ -137,6 +133,30 @@ pub(crate) fn races() -> Check {
     ensure(answered > RACES && stale > 0, || {
         format!("{answered} answered, {stale} stale: no race was run")
     })
+}
+
+/// A card that nobody drives loses its power, and comes back when somebody wants it.
+pub(crate) fn switched_off_unused() -> Check {
+    let limits = Limits {
+        power_off_unused: true,
+        ..Limits::default()
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let card = serve(&slot(0), &limits, move |device, _, _| {
+        // An error: nobody waits for it any more.
+        let _ = sender.send(device.bus());
+        Ok(())
+    })?;
+    card.wait_until_found()?;
+    let mut found = false;
+    while let Ok(bus) = receiver.recv_timeout(Duration::from_secs(5)) {
+        if bus.power == Power::Off && bus.power_losses == 1 {
+            found = true;
+            break;
+        }
+    }
+    card.take_out()?;
+    ensure(found, || "it keeps its power".to_owned())
 }
 
 /// Drivers are suspended after processes were frozen; a card that is to be awake is asked, and answers.

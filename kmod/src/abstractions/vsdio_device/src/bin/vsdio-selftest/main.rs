@@ -8,6 +8,7 @@
 mod answers;
 mod card;
 mod checks;
+mod hostile;
 mod kernel_log;
 mod lives;
 mod serve;

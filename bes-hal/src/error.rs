@@ -68,6 +68,14 @@ pub enum BootError {
     CalibrationData,
 }
 
+impl BootError {
+    /// Whether the same boot may succeed when it is tried again, with a chip that was switched off and on: not if it is
+    /// the files that are wrong.
+    pub const fn may_pass(self) -> bool {
+        !matches!(self, Self::FileMissing(_) | Self::FileInvalid(_))
+    }
+}
+
 /// Failure of a transport operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum TransportError {
@@ -95,4 +103,16 @@ pub enum TransportError {
     /// The boot failed.
     #[error("boot: {0}")]
     Boot(#[from] BootError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_without_its_files_is_not_worth_another_try() {
+        assert!(!BootError::FileMissing(FirmwareFile::Main).may_pass());
+        assert!(!BootError::FileInvalid(FirmwareFile::Main).may_pass());
+        assert!(BootError::NoAnswer.may_pass());
+    }
 }

@@ -19,6 +19,7 @@ use crate::tables::Tables;
 use bes_hal::doorbell::Reasons;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::Stack;
+use bes_hal::{SdioError, TransportError};
 use bes_mac80211::config::DeviceConfig;
 use bes_mac80211::device::{Device, DeviceState};
 use bes_mac80211::event::Event;
@@ -28,6 +29,7 @@ use bes_mac80211::tx::TxStatus;
 use bes_mac80211::types::MacAddress;
 use bes_sdio_bus::sdd::SDD;
 use bes_sdio_bus::{Config as BusConfig, SdioTransport};
+use bes_wsm::recovery::RecoveryReason;
 use kernel::device;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -194,6 +196,15 @@ impl<S: Upper> Owner<S> {
     }
 }
 
+/// Whether it may help to boot again.
+fn may_pass(reason: RecoveryReason) -> bool {
+    match reason {
+        RecoveryReason::Transport(TransportError::Boot(error)) => error.may_pass(),
+        RecoveryReason::Transport(TransportError::Bus(error)) => error != SdioError::NoCard,
+        _ => true,
+    }
+}
+
 impl<S: Upper> Live<S> {
     fn run(&mut self, bell: &Bell) {
         let mut serving = false;
@@ -246,7 +257,7 @@ impl<S: Upper> Live<S> {
                 }
                 false
             }
-            DeviceState::NeedsRecovery(reason) if attempts < BOOTS => {
+            DeviceState::NeedsRecovery(reason) if attempts < BOOTS && may_pass(reason) => {
                 dev_warn!(
                     self.device,
                     "boot failed ({}), trying again\n",

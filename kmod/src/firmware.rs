@@ -25,7 +25,9 @@ const FILES: [FirmwareFile; 5] = [
 pub(crate) struct Files {
     device: ARef<Device>,
     loaded: [SetOnce<Firmware>; FILES.len()],
-    /// Files of which it was said that they are missing, one bit each.
+    /// Files that are not there, one bit each.
+    missing: AtomicU8,
+    /// Files of which that was said already.
     reported: AtomicU8,
 }
 
@@ -35,6 +37,7 @@ impl Files {
         Self {
             device,
             loaded: [const { SetOnce::new() }; FILES.len()],
+            missing: AtomicU8::new(0),
             reported: AtomicU8::new(0),
         }
     }
@@ -42,25 +45,30 @@ impl Files {
     /// Gives the memory of the files back. They are looked for again when they are needed again.
     pub(crate) fn release(&mut self) {
         self.loaded = [const { SetOnce::new() }; FILES.len()];
+        *self.missing.get_mut() = 0;
     }
 
     fn load(&self, file: FirmwareFile, index: usize) -> Result<Firmware> {
+        let bit = 1 << index;
+        if self.missing.load(Ordering::Relaxed) & bit != 0 {
+            return Err(ENOENT);
+        }
         let name = CString::try_from_fmt(fmt!("{}", file.name()))?;
         Firmware::request(&name, &self.device).inspect_err(|error| {
-            let bit = 1 << index;
+            self.missing.fetch_or(bit, Ordering::Relaxed);
             if self.reported.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
                 return;
             }
             if file == FirmwareFile::Factory {
                 dev_info!(
                     self.device,
-                    "no factory calibration ({} not found below /lib/firmware): transmit power is not calibrated\n",
+                    "no {} below /lib/firmware: transmit power is not calibrated\n",
                     file.name()
                 );
             } else {
                 dev_err!(
                     self.device,
-                    "firmware file {} cannot be loaded (error {}): put it below /lib/firmware\n",
+                    "no firmware file {} below /lib/firmware, or it is empty (error {})\n",
                     file.name(),
                     error.to_errno()
                 );

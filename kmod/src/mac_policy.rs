@@ -4,6 +4,7 @@
 
 use crate::abstractions::platform::{self, Description};
 use crate::firmware::Files;
+use crate::log::Shown;
 use bes_hal::firmware::{FirmwareFile, FirmwareSource};
 use bes_mac80211::own_address::{choose, from_factory_text, from_machine, Source};
 use bes_mac80211::types::MacAddress;
@@ -29,27 +30,15 @@ pub(crate) fn address(device: &Device, files: &Files) -> MacAddress {
     let (source, address) = choose(
         Iterator::chain(Iterator::chain(described, factory), machine),
         platform::random_address(),
-        |source, address, error| {
+        |source, _, error| {
             dev_warn!(
                 device,
-                "address {:02x?} ({:?}) is refused: {:?}\n",
-                address.0,
-                source,
-                error
+                "address from {} refused: {}\n",
+                Shown(source),
+                Shown(error)
             );
         },
     );
-    let [a, b, c, d, e, f] = address.0;
-    dev_info!(
-        device,
-        "address {:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x} ({:?})\n",
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        source
-    );
+    dev_info!(device, "address {} ({})\n", Shown(address), Shown(source));
     address
 }

@@ -9,7 +9,7 @@ use pcap_file::{DataLink, TsResolution};
 use std::io::Write;
 
 /// A capture file under way.
-pub(super) struct Capture {
+pub struct Capture {
     /// `None` after a write failed: the air goes on without.
     writer: Option<PcapWriter<Box<dyn Write + Send>>>,
     scratch: Vec<u8>,
@@ -22,7 +22,8 @@ impl fmt::Debug for Capture {
 }
 
 impl Capture {
-    pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
+    /// Starts a file. If it cannot be written, nothing is.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
         let header = PcapHeader {
             datalink: DataLink::IEEE802_11_RADIOTAP,
             ts_resolution: TsResolution::NanoSecond,
@@ -34,7 +35,8 @@ impl Capture {
         }
     }
 
-    pub(super) fn write(
+    /// Adds a frame without FCS that ended at `at`.
+    pub fn write(
         &mut self,
         frame: &[u8],
         at: Instant,

@@ -34,7 +34,7 @@ pub mod ap_counters;
 pub mod authenticator;
 mod beacon;
 pub mod block_ack;
-mod capture;
+pub mod capture;
 pub mod ccmp;
 pub mod client;
 mod downlink;

@@ -1,0 +1,848 @@
+//! The medium: who is on which channel, who hears what, what is acknowledged, and how long it takes.
+//!
+//! ```text
+//!   hwsim radios ── handle() ──► lane of the channel ── advance() ──► chips: pop_heard()
+//!        ▲                                                    └─────► other radios, fates: outgoing()
+//!        └────────── outgoing() ◄── exchange() ── chips
+//! ```
+//!
+//! It has no clock, no thread and no socket. One channel is one [`Lane`]: frames of radios wait in it until the medium
+//! is free, fly, and land; then they are heard and their sender is told. What a chip sends is acknowledged at once and
+//! takes its airtime.
+//!
+//! A unicast frame is acknowledged if and only if its receiver's address belongs to a chip tuned to the channel or to a
+//! radio that was last heard on it. The kernel says when it refuses a frame for a radio that is elsewhere; then the
+//! radio is nowhere until it is heard again.
+
+use super::hwsim::{self, control, Address, Delivery, Event, Fate, Frame, Rate};
+use super::lane::{Flight, Lane, Waiting};
+use super::netlink::Writer;
+use super::rates;
+use bes_hal::time::{earliest, Instant};
+use bes_hal::Duration;
+use mock_hal::air::airtime::{self, Response};
+use mock_hal::air::capture::Capture;
+use mock_hal::air::{Channel, Exchange, Heard, Outcome, PhyRate, Width};
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Addresses that are remembered per radio: interfaces, and the ones it uses for scans.
+const ADDRESSES: usize = 16;
+/// Buffers that wait to be used again.
+const POOLED: usize = 1024;
+/// Most frames that wait for a chip; one whose firmware is dead takes none.
+const HEARD: usize = 512;
+/// After how long a chip that is tuned to a channel does not look after it.
+const OVERDUE: Duration = Duration::from_millis(50);
+/// Signal of the chips' own frames in captures.
+const OWN_SIGNAL: i8 = -20;
+
+/// Settings of the medium.
+#[derive(Clone, Copy, Debug)]
+pub struct EtherConfig {
+    /// Number of the netlink family.
+    pub family: u16,
+    /// Whether frames take airtime.
+    pub limited: bool,
+    /// Signal at which everybody hears everybody, in dBm.
+    pub signal_dbm: i8,
+}
+
+/// What the medium counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EtherCounters {
+    /// Frames the radios sent.
+    pub from_radios: u64,
+    /// Of these: acknowledged.
+    pub from_radios_acked: u64,
+    /// Of these: for one receiver, who was not there.
+    pub from_radios_failed: u64,
+    /// Frames handed to radios, one per radio that may hear them.
+    pub to_radios: u64,
+    /// Attempts of chips.
+    pub chip_exchanges: u64,
+    /// Frames in these attempts.
+    pub from_chips: u64,
+    /// Of these: acknowledged.
+    pub from_chips_acked: u64,
+    /// Of these: for one receiver, who was not there.
+    pub from_chips_failed: u64,
+    /// Frames chips heard.
+    pub to_chips: u64,
+    /// Flights of radios' frames.
+    pub flights: u64,
+    /// Of these: more than one frame.
+    pub aggregates: u64,
+    /// Frames of radios that waited for a place in a chip's queue until they were too old.
+    pub outdated: u64,
+    /// Frames no radio could take: too long.
+    pub undeliverable: u64,
+    /// Frames and fates the kernel refused: the radio was on another channel, or gone.
+    pub refused: u64,
+    /// Frames the kernel could not hand to the medium because its queue was full.
+    pub overruns: u64,
+}
+
+/// A radio of `mac80211_hwsim`.
+#[derive(Clone, Debug)]
+struct Radio {
+    /// Hardware address.
+    address: Address,
+    /// Number, if it is known.
+    id: Option<u32>,
+    /// Addresses of its interfaces.
+    addresses: Vec<Address>,
+    /// Where it was last heard.
+    frequency: Option<u16>,
+    present: bool,
+}
+
+/// A chip's radio.
+#[derive(Debug, Default)]
+struct ChipRadio {
+    address: Option<Address>,
+    tuned: Option<Channel>,
+    heard: VecDeque<Heard>,
+    room: usize,
+    /// Block ack agreements with the peer as originator: peer, traffic identifier, window.
+    agreements: Vec<(Address, u8, u8)>,
+    dirty: bool,
+}
+
+impl ChipRadio {
+    fn is_on(&self, frequency: u16) -> bool {
+        self.tuned
+            .is_some_and(|channel| channel.frequency_mhz() == frequency)
+    }
+
+    /// Whether it receives this kind of frame on what it is tuned to.
+    fn receives(&self, rate: PhyRate) -> bool {
+        match rate {
+            PhyRate::Ht {
+                width: Width::Ht40, ..
+            } => self
+                .tuned
+                .is_some_and(|channel| channel.width == Width::Ht40),
+            _ => true,
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.room.saturating_sub(self.heard.len())
+    }
+}
+
+/// The medium. See the [module](self).
+pub struct Ether {
+    config: EtherConfig,
+    radios: Vec<Radio>,
+    chips: Vec<ChipRadio>,
+    lanes: Vec<Lane>,
+    out: Writer,
+    pool: Vec<Vec<u8>>,
+    capture: Option<Capture>,
+    counters: EtherCounters,
+    /// The chip that is calling: what it hears meanwhile is no news to it.
+    acting: Option<usize>,
+}
+
+impl Ether {
+    /// A medium with so many chips, whose radios are off.
+    pub fn new(config: EtherConfig, chips: usize) -> Self {
+        let chip = || ChipRadio {
+            room: 64,
+            ..ChipRadio::default()
+        };
+        Self {
+            config,
+            radios: Vec::new(),
+            chips: (0..chips).map(|_| chip()).collect(),
+            lanes: Vec::new(),
+            out: Writer::default(),
+            pool: Vec::new(),
+            capture: None,
+            counters: EtherCounters::default(),
+            acting: None,
+        }
+    }
+
+    /// Writes every frame to a capture from now on, or ends the capture.
+    pub fn set_capture(&mut self, capture: Option<Capture>) {
+        self.capture = capture;
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> EtherCounters {
+        self.counters
+    }
+
+    /// How many radios are there.
+    pub fn radios(&self) -> usize {
+        self.radios.iter().filter(|radio| radio.present).count()
+    }
+
+    /// Messages for the kernel, to be sent and [cleared](Writer::clear).
+    pub fn outgoing(&mut self) -> &mut Writer {
+        &mut self.out
+    }
+
+    /// The kernel dropped frames on the way to the medium.
+    pub fn note_overrun(&mut self) {
+        self.counters.overruns += 1;
+    }
+
+    /// A chip whose next event may have changed without its doing. Every chip is named once per change.
+    pub fn take_dirty(&mut self) -> Option<usize> {
+        let dirty = self.chips.iter().position(|chip| chip.dirty)?;
+        self.chips[dirty].dirty = false;
+        Some(dirty)
+    }
+
+    /// Takes what the kernel said.
+    pub fn handle(&mut self, event: &Event<'_>, now: Instant) {
+        match *event {
+            Event::Frame(frame) => self.handle_frame(&frame, now),
+            Event::AddressAdded { radio, address } => {
+                let radio = self.radio(radio);
+                self.learn(radio, address);
+            }
+            Event::AddressRemoved { radio, address } => {
+                let radio = self.radio(radio);
+                self.radios[radio].addresses.retain(|known| *known != address);
+            }
+            Event::Radio { id } => {
+                // Its number is all that is told; a radio that was made with an address of its own is found when it
+                // is first heard.
+                let known = self
+                    .radios
+                    .iter()
+                    .any(|radio| radio.id == Some(id) && radio.present);
+                if !known {
+                    let radio = self.radio(hwsim::default_address(id));
+                    self.radios[radio].id = Some(id);
+                }
+            }
+            Event::RadioGone { id } => {
+                for radio in &mut self.radios {
+                    if radio.id == Some(id) {
+                        radio.present = false;
+                        radio.addresses.clear();
+                        radio.frequency = None;
+                    }
+                }
+            }
+            Event::Answer { sequence, code } => self.handle_answer(sequence, code),
+        }
+    }
+
+    fn handle_answer(&mut self, sequence: u32, code: i32) {
+        if code == 0 {
+            return;
+        }
+        self.counters.refused += 1;
+        let radio = sequence
+            .checked_sub(1)
+            .and_then(|index| usize::try_from(index).ok())
+            .and_then(|index| self.radios.get_mut(index));
+        if let Some(radio) = radio {
+            radio.frequency = None;
+        }
+    }
+
+    /// The radio with this hardware address, which is new if it was not known.
+    fn radio(&mut self, address: Address) -> usize {
+        let known = self.radios.iter().position(|radio| radio.address == address);
+        let index = known.unwrap_or_else(|| {
+            let free = self.radios.iter().position(|radio| !radio.present);
+            let radio = Radio {
+                address,
+                id: None,
+                addresses: Vec::with_capacity(ADDRESSES),
+                frequency: None,
+                present: true,
+            };
+            match free {
+                Some(index) => {
+                    self.radios[index] = radio;
+                    index
+                }
+                None => {
+                    self.radios.push(radio);
+                    self.radios.len() - 1
+                }
+            }
+        });
+        self.radios[index].present = true;
+        index
+    }
+
+    /// An address belongs to a radio from now on, and to no other.
+    fn learn(&mut self, owner: usize, address: Address) {
+        if address[0] & 1 != 0 || self.radios[owner].addresses.contains(&address) {
+            return;
+        }
+        for radio in &mut self.radios {
+            radio.addresses.retain(|known| *known != address);
+        }
+        let addresses = &mut self.radios[owner].addresses;
+        if addresses.len() == ADDRESSES {
+            addresses.remove(0);
+        }
+        addresses.push(address);
+    }
+
+    fn handle_frame(&mut self, frame: &Frame<'_>, now: Instant) {
+        self.counters.from_radios += 1;
+        let radio = self.radio(frame.radio);
+        self.radios[radio].frequency = Some(frame.frequency);
+        if let Some(transmitter) = address_at(frame.mpdu, 10) {
+            self.learn(radio, transmitter);
+        }
+        let lane = self.lane(frame.frequency);
+        let mut memory = self.memory();
+        memory.extend_from_slice(frame.mpdu);
+        self.lanes[lane].waiting.push_back(Waiting {
+            radio,
+            mpdu: memory,
+            cookie: frame.cookie,
+            flags: frame.flags,
+            rates: frame.rates,
+            queued: now,
+        });
+        for chip in &mut self.chips {
+            chip.dirty |= chip.is_on(frame.frequency);
+        }
+    }
+
+    fn memory(&mut self) -> Vec<u8> {
+        let mut memory = self
+            .pool
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(hwsim::MAX_FRAME));
+        memory.clear();
+        memory
+    }
+
+    /// Takes back the memory of a frame.
+    pub fn recycle(&mut self, memory: Vec<u8>) {
+        if self.pool.len() < POOLED {
+            self.pool.push(memory);
+        }
+    }
+
+    fn lane(&mut self, frequency: u16) -> usize {
+        let known = self
+            .lanes
+            .iter()
+            .position(|lane| lane.frequency == frequency);
+        known.unwrap_or_else(|| {
+            self.lanes.push(Lane::new(frequency));
+            self.lanes.len() - 1
+        })
+    }
+
+    /// When something happens on a channel after which no chip looks. A chip looks after the channel it is tuned to;
+    /// if its firmware is dead, that shows by what is overdue.
+    fn orphan_event_of(&self, lane: &Lane) -> Option<Instant> {
+        let watched = self.chips.iter().any(|chip| chip.is_on(lane.frequency));
+        let grace = if watched { OVERDUE } else { Duration::ZERO };
+        self.lane_event(lane).map(|at| at.after(grace))
+    }
+
+    /// When something happens on a channel after which no chip looks.
+    pub fn orphan_event(&self) -> Option<Instant> {
+        self.lanes
+            .iter()
+            .fold(None, |next, lane| earliest(next, self.orphan_event_of(lane)))
+    }
+
+    /// Lets everything happen that is due on channels after which no chip looks.
+    pub fn advance_orphans(&mut self, now: Instant) {
+        for lane in 0..self.lanes.len() {
+            let orphaned = self.orphan_event_of(&self.lanes[lane]);
+            if orphaned.is_some_and(|at| at.is_due(now)) {
+                self.advance_lane(lane, now);
+            }
+        }
+    }
+
+    fn lane_event(&self, lane: &Lane) -> Option<Instant> {
+        if let Some(flight) = &lane.flight {
+            return Some(flight.at);
+        }
+        let mut next = None;
+        for waiting in &lane.waiting {
+            if self.can_start(lane, waiting) {
+                return earliest(next, Some(waiting.queued.max(lane.busy_until)));
+            }
+            next = earliest(next, Some(waiting.expires()));
+        }
+        next
+    }
+
+    /// Whether a frame need not wait for a place in its receiver's queue.
+    fn can_start(&self, lane: &Lane, waiting: &Waiting) -> bool {
+        if !waiting.is_data() {
+            return true;
+        }
+        let receiver = waiting.receiver();
+        !self.chips.iter().any(|chip| {
+            chip.address == Some(receiver) && chip.is_on(lane.frequency) && chip.room() == 0
+        })
+    }
+
+    fn advance_lane(&mut self, index: usize, now: Instant) {
+        // Taken out meanwhile, so that the rest can be used; it owns its queues and nothing is copied.
+        let mut lane = std::mem::take(&mut self.lanes[index]);
+        loop {
+            self.land_if_due(&mut lane, now);
+            if lane.flight.is_some() {
+                break;
+            }
+            match self.lane_event(&lane) {
+                Some(at) if at <= now => self.take_off(&mut lane, at, now),
+                _ => break,
+            }
+        }
+        self.lanes[index] = lane;
+    }
+
+    /// The next frames leave; or one that has waited for too long is given up.
+    fn take_off(&mut self, lane: &mut Lane, start: Instant, now: Instant) {
+        let Some(first) =
+            (0..lane.waiting.len()).find(|at| self.can_start(lane, &lane.waiting[*at]))
+        else {
+            self.give_up(lane, now);
+            return;
+        };
+        let head = &lane.waiting[first];
+        let (receiver, rate) = (head.receiver(), head.rate(lane.band));
+        let group = receiver[0] & 1 != 0;
+        let there = !group && self.acknowledges(receiver, lane.frequency, rate);
+        let window = if there && head.is_qos() && matches!(rate, PhyRate::Ht { .. }) {
+            self.window(head.transmitter(), receiver, head.tid())
+        } else {
+            1
+        };
+        let flight = lane.gather(first, window, rate);
+        let frames = flight.len();
+        self.counters.flights += 1;
+        self.counters.aggregates += u64::from(frames > 1);
+        let response = match (group, frames) {
+            (true, _) => Response::None,
+            (false, 1) => Response::Ack,
+            (false, _) => Response::BlockAck,
+        };
+        let (mut at, mut end) = (start, start);
+        if self.config.limited {
+            let octets = octets(flight.iter().map(|frame| frame.mpdu.len()));
+            let tries = if group || there {
+                1
+            } else {
+                flight[0].tries()
+            };
+            let rts = flight[0].is_protected_by_rts();
+            for _ in 0..tries {
+                end = end.after(airtime::exchange(lane.band, rate, octets, rts, response));
+            }
+            let answer = airtime::response(lane.band, rate, response);
+            at = Instant::from_nanos(
+                end.as_nanos()
+                    .saturating_sub(u64::try_from(answer.as_nanos()).unwrap_or(0)),
+            );
+        }
+        lane.busy_until = lane.busy_until.max(end);
+        lane.flight = Some(Flight {
+            at,
+            rate,
+            there,
+            ampdu: frames > 1,
+        });
+        self.land_if_due(lane, now);
+    }
+
+    /// Frames that waited too long for a place in a chip's queue fail.
+    fn give_up(&mut self, lane: &mut Lane, now: Instant) {
+        let mut at = 0;
+        while at < lane.waiting.len() {
+            if !lane.waiting[at].expires().is_due(now) {
+                at += 1;
+                continue;
+            }
+            if let Some(frame) = lane.waiting.remove(at) {
+                self.counters.outdated += 1;
+                self.counters.from_radios_failed += 1;
+                self.tell(&frame, false);
+                self.recycle(frame.mpdu);
+            }
+        }
+    }
+
+    fn land_if_due(&mut self, lane: &mut Lane, now: Instant) {
+        let Some(flight) = lane.flight.filter(|flight| flight.at <= now) else {
+            return;
+        };
+        lane.flight = None;
+        let last = lane.flying.len().saturating_sub(1);
+        let mut flying = std::mem::take(&mut lane.flying);
+        for (position, frame) in flying.drain(..).enumerate() {
+            // Whoever has left meanwhile does not acknowledge.
+            let acked =
+                flight.there && self.acknowledges(frame.receiver(), lane.frequency, flight.rate);
+            if frame.receiver()[0] & 1 == 0 {
+                self.counters.from_radios_acked += u64::from(acked);
+                self.counters.from_radios_failed += u64::from(!acked);
+            }
+            let channel = lane.channel(flight.rate);
+            if let Some(capture) = &mut self.capture {
+                capture.write(
+                    &frame.mpdu,
+                    flight.at,
+                    channel,
+                    flight.rate,
+                    self.config.signal_dbm,
+                );
+            }
+            self.deliver_to_radios(&frame.mpdu, Some(frame.radio), lane, flight.rate);
+            self.tell(&frame, acked);
+            let heard = Heard {
+                frame: frame.mpdu,
+                at: flight.at,
+                channel: lane.number,
+                rate: flight.rate,
+                signal_dbm: self.config.signal_dbm,
+                ampdu: flight.ampdu,
+                first_of_ampdu: flight.ampdu && position == 0,
+                last_of_ampdu: flight.ampdu && position == last,
+            };
+            self.deliver_to_chips(heard, None, lane.frequency);
+        }
+        lane.flying = flying;
+    }
+
+    /// Whether somebody on the channel has this address.
+    fn acknowledges(&self, receiver: Address, frequency: u16, rate: PhyRate) -> bool {
+        self.chips.iter().any(|chip| {
+            chip.address == Some(receiver) && chip.is_on(frequency) && chip.receives(rate)
+        }) || self.radios.iter().any(|radio| {
+            radio.frequency == Some(frequency) && radio.addresses.contains(&receiver)
+        })
+    }
+
+    /// How many frames may go in one A-MPDU: what was agreed with a chip; between radios the agreements are theirs and
+    /// nobody else knows them.
+    fn window(&self, sender: Address, receiver: Address, tid: u8) -> usize {
+        let chip = self.chips.iter().find(|chip| chip.address == Some(receiver));
+        match chip {
+            None => super::lane::AMPDU_FRAMES,
+            Some(chip) => chip
+                .agreements
+                .iter()
+                .find(|(peer, theirs, _)| *peer == sender && *theirs == tid)
+                .map_or(1, |(_, _, window)| usize::from(*window).min(chip.room()).max(1)),
+        }
+    }
+
+    /// Hands a frame to every radio but its sender that may hear it: the owner of the address, or everybody. The kernel
+    /// drops what a radio cannot hear because it is tuned elsewhere.
+    fn deliver_to_radios(
+        &mut self,
+        mpdu: &[u8],
+        sender: Option<usize>,
+        lane: &Lane,
+        rate: PhyRate,
+    ) {
+        let Some(receiver) = address_at(mpdu, 4) else {
+            return;
+        };
+        if mpdu.len() > hwsim::MAX_FRAME {
+            self.counters.undeliverable += 1;
+            return;
+        }
+        // The kernel takes no frame without a third address; what is behind a control frame is nobody's.
+        let mut short = [0; hwsim::MIN_FRAME];
+        let mpdu = match short.get_mut(..mpdu.len()) {
+            Some(start) if mpdu.len() < hwsim::MIN_FRAME => {
+                start.copy_from_slice(mpdu);
+                &short[..]
+            }
+            _ => mpdu,
+        };
+        let group = receiver[0] & 1 != 0;
+        if !group && self.chips.iter().any(|chip| chip.address == Some(receiver)) {
+            return;
+        }
+        let owner = self
+            .radios
+            .iter()
+            .position(|radio| radio.present && radio.addresses.contains(&receiver))
+            .filter(|_| !group);
+        let rate = rates::legacy_index(lane.band, rate);
+        for (index, radio) in self.radios.iter().enumerate() {
+            let hears = match owner {
+                Some(owner) => owner == index,
+                None => radio.present,
+            };
+            if !hears || Some(index) == sender {
+                continue;
+            }
+            self.counters.to_radios += 1;
+            let delivery = Delivery {
+                radio: radio.address,
+                mpdu,
+                rate,
+                signal_dbm: self.config.signal_dbm,
+                frequency: lane.frequency,
+            };
+            let sequence = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            hwsim::deliver(&mut self.out, self.config.family, sequence, &delivery);
+        }
+    }
+
+    fn deliver_to_chips(&mut self, heard: Heard, sender: Option<usize>, frequency: u16) {
+        let rate = heard.rate;
+        let listens = |index: usize, chip: &ChipRadio| {
+            Some(index) != sender && chip.is_on(frequency) && chip.receives(rate)
+        };
+        let last = self
+            .chips
+            .iter()
+            .enumerate()
+            .rposition(|(index, chip)| listens(index, chip));
+        let Some(last) = last else {
+            return self.recycle(heard.frame);
+        };
+        for index in 0..last {
+            if !listens(index, &self.chips[index]) {
+                continue;
+            }
+            let mut copy = self.memory();
+            copy.extend_from_slice(&heard.frame);
+            self.hear(
+                index,
+                Heard {
+                    frame: copy,
+                    ..heard
+                },
+            );
+        }
+        self.hear(last, heard);
+    }
+
+    fn hear(&mut self, index: usize, heard: Heard) {
+        self.counters.to_chips += 1;
+        let chip = &mut self.chips[index];
+        chip.heard.push_back(heard);
+        chip.dirty |= self.acting != Some(index);
+        if chip.heard.len() > HEARD {
+            if let Some(oldest) = chip.heard.pop_front() {
+                self.recycle(oldest.frame);
+            }
+        }
+    }
+
+    /// Tells a radio what became of its frame.
+    fn tell(&mut self, frame: &Waiting, acked: bool) {
+        let mut flags = frame.flags & control::NO_ACK;
+        let mut rates = [Rate::NONE; hwsim::RATES];
+        if acked {
+            flags |= control::ACKED;
+        }
+        if acked || frame.receiver()[0] & 1 != 0 {
+            rates[0] = Rate {
+                tries: 1,
+                ..frame.rates[0]
+            };
+        } else {
+            rates = frame.rates;
+        }
+        let fate = Fate {
+            radio: self.radios[frame.radio].address,
+            cookie: frame.cookie,
+            flags,
+            signal_dbm: self.config.signal_dbm,
+            rates,
+        };
+        hwsim::tell(&mut self.out, self.config.family, 0, &fate);
+    }
+}
+
+/// What the chips' radios do: the calls of [`mock_hal::chip::lmac::Medium`] with the number of the chip.
+impl Ether {
+    /// The address whose frames a chip acknowledges.
+    pub fn set_station_address(&mut self, chip: usize, address: Address) {
+        self.chips[chip].address = Some(address);
+    }
+
+    /// Tunes a chip.
+    pub fn tune(&mut self, chip: usize, channel: Option<Channel>) {
+        if let Some(channel) = channel {
+            self.lane(channel.frequency_mhz());
+        }
+        self.chips[chip].tuned = channel;
+    }
+
+    /// One attempt of a chip.
+    pub fn exchange(&mut self, chip: usize, exchange: &Exchange<'_>, now: Instant) -> Outcome {
+        let frames = &exchange.frames[..exchange.frames.len().min(64)];
+        let (Some(channel), Some(first)) = (self.chips[chip].tuned, frames.first()) else {
+            return Outcome::default();
+        };
+        let index = self.lane(channel.frequency_mhz());
+        let mut lane = std::mem::take(&mut self.lanes[index]);
+        self.acting = Some(chip);
+        self.land_if_due(&mut lane, now);
+        self.acting = None;
+        let group = first.get(4).is_none_or(|octet| octet & 1 != 0);
+        let response = match (group, frames.len()) {
+            (true, _) => Response::None,
+            (false, 1) => Response::Ack,
+            (false, _) => Response::BlockAck,
+        };
+        let start = lane.busy_until.max(now);
+        let mut end = start;
+        if self.config.limited {
+            let octets = octets(frames.iter().map(|frame| frame.len()));
+            let (rate, rts) = (exchange.rate, exchange.rts);
+            end = start.after(airtime::exchange(lane.band, rate, octets, rts, response));
+        }
+        lane.busy_until = end;
+        self.counters.chip_exchanges += 1;
+        let mut acked = 0;
+        for (position, mpdu) in frames.iter().enumerate() {
+            if self.attempt(chip, mpdu, exchange, position, &lane, channel, end) {
+                acked |= 1 << position;
+            }
+        }
+        self.lanes[index] = lane;
+        Outcome {
+            airtime: end.since(now),
+            acked,
+        }
+    }
+
+    /// One frame of an attempt; whether it is acknowledged.
+    #[allow(clippy::too_many_arguments)]
+    fn attempt(
+        &mut self,
+        chip: usize,
+        mpdu: &[u8],
+        exchange: &Exchange<'_>,
+        position: usize,
+        lane: &Lane,
+        channel: Channel,
+        end: Instant,
+    ) -> bool {
+        self.counters.from_chips += 1;
+        if let Some(capture) = &mut self.capture {
+            capture.write(mpdu, end, channel, exchange.rate, OWN_SIGNAL);
+        }
+        let Some(receiver) = address_at(mpdu, 4) else {
+            return false;
+        };
+        let group = receiver[0] & 1 != 0;
+        let fits = mpdu.len() <= hwsim::MAX_FRAME;
+        let there = fits && self.acknowledges(receiver, lane.frequency, exchange.rate);
+        if !group {
+            self.counters.from_chips_acked += u64::from(there);
+            self.counters.from_chips_failed += u64::from(!there);
+        }
+        if group || there || !fits {
+            self.deliver_to_radios(mpdu, None, lane, exchange.rate);
+        }
+        let others = self
+            .chips
+            .iter()
+            .enumerate()
+            .any(|(index, other)| index != chip && other.is_on(lane.frequency));
+        if others {
+            let mut copy = self.memory();
+            copy.extend_from_slice(mpdu);
+            let ampdu = exchange.frames.len() > 1;
+            let heard = Heard {
+                frame: copy,
+                at: end,
+                channel: lane.number,
+                rate: exchange.rate,
+                signal_dbm: self.config.signal_dbm,
+                ampdu,
+                first_of_ampdu: ampdu && position == 0,
+                last_of_ampdu: ampdu && position + 1 == exchange.frames.len(),
+            };
+            self.deliver_to_chips(heard, Some(chip), lane.frequency);
+        }
+        group || there
+    }
+
+    /// Until when a chip's channel is occupied.
+    pub fn busy_until(&self, chip: usize) -> Instant {
+        self.chip_lane(chip)
+            .map_or(Instant::ZERO, |lane| lane.busy_until)
+    }
+
+    fn chip_lane(&self, chip: usize) -> Option<&Lane> {
+        let frequency = self.chips[chip].tuned?.frequency_mhz();
+        self.lanes.iter().find(|lane| lane.frequency == frequency)
+    }
+
+    /// How many more data frames a chip can take; whether that may change what happens next.
+    pub fn set_receive_room(&mut self, chip: usize, frames: usize) -> bool {
+        let chip = &mut self.chips[chip];
+        let had_room = chip.room() > 0;
+        chip.room = frames;
+        (chip.room() > 0) != had_room
+    }
+
+    /// A block ack agreement; `window` 0 tears it down.
+    pub fn set_block_ack(
+        &mut self,
+        chip: usize,
+        peer: Address,
+        tid: u8,
+        from_station: bool,
+        window: u8,
+    ) {
+        // The chip itself keeps those of which it is the originator.
+        if from_station {
+            return;
+        }
+        let agreements = &mut self.chips[chip].agreements;
+        agreements.retain(|(theirs, other, _)| (*theirs, *other) != (peer, tid));
+        if window != 0 {
+            agreements.push((peer, tid, window));
+        }
+    }
+
+    /// When something happens on a chip's channel. What was heard and not popped is no event.
+    pub fn chip_event(&self, chip: usize) -> Option<Instant> {
+        self.chip_lane(chip).and_then(|lane| self.lane_event(lane))
+    }
+
+    /// Lets everything happen that is due on a chip's channel.
+    pub fn advance_chip(&mut self, chip: usize, now: Instant) {
+        let Some(channel) = self.chips[chip].tuned else {
+            return;
+        };
+        let lane = self.lane(channel.frequency_mhz());
+        self.acting = Some(chip);
+        self.advance_lane(lane, now);
+        self.acting = None;
+    }
+
+    /// The next frame a chip heard.
+    pub fn pop_heard(&mut self, chip: usize) -> Option<Heard> {
+        self.chips[chip].heard.pop_front()
+    }
+}
+
+fn address_at(mpdu: &[u8], at: usize) -> Option<Address> {
+    mpdu.get(at..at + 6)?.try_into().ok()
+}
+
+fn octets(lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+    if lengths.len() == 1 {
+        lengths.sum::<usize>() + airtime::FCS
+    } else {
+        airtime::ampdu_octets(lengths)
+    }
+}

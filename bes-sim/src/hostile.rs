@@ -13,12 +13,46 @@ use bes_hal::sdio::{Cmd53, HostLimits, SdioFunction};
 use bes_hal::{Duration, Instant, SdioError};
 use mock_hal::air::traffic::Pace;
 use mock_hal::air::{Air, AirConfig, ApConfig, Channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What the liar does next, byte by byte. When the bytes are used up, it is honest for ever.
+/// What the liar does next, byte by byte. When the bytes are used up, it is honest for ever, or goes on in episodes.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    bytes: Arc<Mutex<Vec<u8>>>,
+    lies: Arc<Mutex<Lies>>,
+}
+
+#[derive(Debug, Default)]
+struct Lies {
+    bytes: Vec<u8>,
+    episodes: Option<Episodes>,
+}
+
+/// Long stretches of honesty and short ones of lies, in turns and for ever.
+#[derive(Debug)]
+struct Episodes {
+    rng: fastrand::Rng,
+    lying: bool,
+    left: u32,
+}
+
+impl Episodes {
+    fn next(&mut self) -> u8 {
+        if self.left == 0 {
+            self.lying = !self.lying;
+            self.left = if self.lying {
+                self.rng.u32(1..60)
+            } else {
+                self.rng.u32(1..4_000)
+            };
+        }
+        self.left -= 1;
+        // A byte of zero is honesty, whatever is asked.
+        if self.lying {
+            self.rng.u8(..)
+        } else {
+            0
+        }
+    }
 }
 
 impl Script {
@@ -27,15 +61,36 @@ impl Script {
         // Taken from the end, so that taking is cheap.
         let bytes = bytes.iter().rev().copied().collect();
         Self {
-            bytes: Arc::new(Mutex::new(bytes)),
+            lies: Arc::new(Mutex::new(Lies {
+                bytes,
+                episodes: None,
+            })),
         }
     }
 
+    /// A script without an end, from a seed: mostly honest, so that a driver comes far enough to be lied to everywhere.
+    pub fn endless(seed: u64) -> Self {
+        let episodes = Episodes {
+            rng: fastrand::Rng::with_seed(seed),
+            lying: true,
+            left: 0,
+        };
+        Self {
+            lies: Arc::new(Mutex::new(Lies {
+                bytes: Vec::new(),
+                episodes: Some(episodes),
+            })),
+        }
+    }
+
+    fn lies(&self) -> MutexGuard<'_, Lies> {
+        self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Option<u8> {
-        self.bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        let mut lies = self.lies();
+        let next = lies.bytes.pop();
+        next.or_else(|| lies.episodes.as_mut().map(Episodes::next))
     }
 
     fn number(&self) -> usize {
@@ -44,10 +99,7 @@ impl Script {
 
     /// Honest from now on.
     pub fn end(&self) {
-        self.bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        *self.lies() = Lies::default();
     }
 }
 

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use bes_hal::firmware::{FirmwareFile, FirmwareSource};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a made-up image goes in the chip's memory (file 11, section 6.2 uses it as an example).
 const LOAD_ADDRESS: u32 = 0x2001_0000;
@@ -14,6 +14,32 @@ const LOAD_ADDRESS: u32 = 0x2001_0000;
 /// Sizes of the made-up images in bytes, about those of the real ones.
 const CALIBRATION_SIZE: usize = 48 * 1024;
 const MAIN_SIZE: usize = 384 * 1024;
+
+/// Options of the command that writes them.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Folder of firmware files, made if it is not there; in it the files are where a kernel looks for them.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Writes the made-up files into a folder.
+///
+/// # Errors
+///
+/// When they cannot be written.
+pub fn run(options: &Options) -> Result<bool> {
+    for (name, bytes) in &Images::made_up().files {
+        let path = options.folder.join(name);
+        let failure = || format!("cannot write {}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(failure)?;
+        }
+        std::fs::write(&path, bytes).with_context(failure)?;
+        println!("{}", path.display());
+    }
+    Ok(true)
+}
 
 /// Firmware files in memory.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,7 @@
 //! | [`images`] | firmware files |
 //! | [`capture`] | captures of 802.11 frames |
 //! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
+//! | [`emu`] | the chip in real time, for a real kernel |
 //! | [`report`] | what they print |
 //! | [`hostile`] | a chip that answers arbitrarily |
 
@@ -15,6 +16,7 @@ pub mod bench;
 pub mod capture;
 pub mod chips;
 pub mod demo;
+pub mod emu;
 pub mod frame;
 pub mod hostile;
 pub mod images;

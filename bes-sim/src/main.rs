@@ -1,14 +1,14 @@
 //! The program a newcomer runs first: `bes-sim --help` explains it.
 
 use anyhow::Result;
-use bes_sim::{bench, chips, demo, replay, soak, trace};
+use bes_sim::{bench, chips, demo, emu, images, replay, soak, trace};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// The BES2600 Wi-Fi driver and an emulated chip in one program.
 ///
-/// Everything runs in virtual time on an emulated SDIO bus; no hardware is needed, and none has been tried. Without a
-/// command it runs `demo`.
+/// Everything but `emu` runs in virtual time on an emulated SDIO bus; no hardware is needed, and none has been tried.
+/// Without a command it runs `demo`.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -30,6 +30,10 @@ enum Command {
     Chips(chips::Options),
     /// Saturated transfers on an unlimited air: what bus and driver can do. Used by `cargo xtask bench`.
     Bench(bench::Options),
+    /// The emulated chip in real time, as a card of the kernel's virtual SDIO host, with mac80211_hwsim as its air.
+    Emu(emu::Options),
+    /// Writes made-up firmware files into a folder, under the names a kernel asks for.
+    Firmware(images::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,5 +60,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Trace(options) => trace::run(&options),
         Command::Chips(options) => chips::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Emu(options) => emu::run(&options),
+        Command::Firmware(options) => images::run(&options),
     }
 }

@@ -105,6 +105,9 @@ mod tests {
         let passed = clock.now().since(before);
         let real = system.elapsed();
         assert!(passed >= Duration::from_millis(19), "{passed:?}");
-        assert!(passed <= real + Duration::from_millis(1), "{passed:?} of {real:?}");
+        assert!(
+            passed <= real + Duration::from_millis(1),
+            "{passed:?} of {real:?}"
+        );
     }
 }

@@ -14,6 +14,7 @@
 //! radio that was last heard on it. The kernel says when it refuses a frame for a radio that is elsewhere; then the
 //! radio is nowhere until it is heard again.
 
+use super::ht::Announced;
 use super::hwsim::{self, control, Address, Delivery, Event, Fate, Frame, Rate};
 use super::lane::{Flight, Lane, Waiting};
 use super::netlink::Writer;
@@ -46,6 +47,9 @@ pub struct EtherConfig {
     pub limited: bool,
     /// Signal at which everybody hears everybody, in dBm.
     pub signal_dbm: i8,
+    /// Whether HT data of radios goes at the best rate of both ends instead of the one the kernel asked for, see
+    /// [`ht`](super::ht).
+    pub best_rates: bool,
 }
 
 /// What the medium counted.
@@ -142,6 +146,7 @@ pub struct Ether {
     pool: Vec<Vec<u8>>,
     capture: Option<Capture>,
     counters: EtherCounters,
+    announced: Announced,
     /// The chip that is calling: what it hears meanwhile is no news to it.
     acting: Option<usize>,
 }
@@ -162,6 +167,7 @@ impl Ether {
             pool: Vec::new(),
             capture: None,
             counters: EtherCounters::default(),
+            announced: Announced::default(),
             acting: None,
         }
     }
@@ -208,7 +214,9 @@ impl Ether {
             }
             Event::AddressRemoved { radio, address } => {
                 let radio = self.radio(radio);
-                self.radios[radio].addresses.retain(|known| *known != address);
+                self.radios[radio]
+                    .addresses
+                    .retain(|known| *known != address);
             }
             Event::Radio { id } => {
                 // Its number is all that is told; a radio that was made with an address of its own is found when it
@@ -251,7 +259,10 @@ impl Ether {
 
     /// The radio with this hardware address, which is new if it was not known.
     fn radio(&mut self, address: Address) -> usize {
-        let known = self.radios.iter().position(|radio| radio.address == address);
+        let known = self
+            .radios
+            .iter()
+            .position(|radio| radio.address == address);
         let index = known.unwrap_or_else(|| {
             let free = self.radios.iter().position(|radio| !radio.present);
             let radio = Radio {
@@ -298,6 +309,7 @@ impl Ether {
         if let Some(transmitter) = address_at(frame.mpdu, 10) {
             self.learn(radio, transmitter);
         }
+        self.announced.look(frame.mpdu);
         let lane = self.lane(frame.frequency);
         let mut memory = self.memory();
         memory.extend_from_slice(frame.mpdu);
@@ -351,9 +363,9 @@ impl Ether {
 
     /// When something happens on a channel after which no chip looks.
     pub fn orphan_event(&self) -> Option<Instant> {
-        self.lanes
-            .iter()
-            .fold(None, |next, lane| earliest(next, self.orphan_event_of(lane)))
+        self.lanes.iter().fold(None, |next, lane| {
+            earliest(next, self.orphan_event_of(lane))
+        })
     }
 
     /// Lets everything happen that is due on channels after which no chip looks.
@@ -416,7 +428,7 @@ impl Ether {
             return;
         };
         let head = &lane.waiting[first];
-        let (receiver, rate) = (head.receiver(), head.rate(lane.band));
+        let (receiver, rate) = (head.receiver(), self.rate(head, lane));
         let group = receiver[0] & 1 != 0;
         let there = !group && self.acknowledges(receiver, lane.frequency, rate);
         let window = if there && head.is_qos() && matches!(rate, PhyRate::Ht { .. }) {
@@ -436,11 +448,7 @@ impl Ether {
         let (mut at, mut end) = (start, start);
         if self.config.limited {
             let octets = octets(flight.iter().map(|frame| frame.mpdu.len()));
-            let tries = if group || there {
-                1
-            } else {
-                flight[0].tries()
-            };
+            let tries = if group || there { 1 } else { flight[0].tries() };
             let rts = flight[0].is_protected_by_rts();
             for _ in 0..tries {
                 end = end.after(airtime::exchange(lane.band, rate, octets, rts, response));
@@ -459,6 +467,16 @@ impl Ether {
             ampdu: frames > 1,
         });
         self.land_if_due(lane, now);
+    }
+
+    fn rate(&self, frame: &Waiting, lane: &Lane) -> PhyRate {
+        let asked = frame.rate(lane.band);
+        let settled = matches!(asked, PhyRate::Ht { .. }) && frame.is_qos();
+        if !settled || !self.config.best_rates {
+            return asked;
+        }
+        let best = self.announced.best(frame.transmitter(), frame.receiver());
+        best.unwrap_or(asked)
     }
 
     /// Frames that waited too long for a place in a chip's queue fail.
@@ -524,22 +542,28 @@ impl Ether {
     fn acknowledges(&self, receiver: Address, frequency: u16, rate: PhyRate) -> bool {
         self.chips.iter().any(|chip| {
             chip.address == Some(receiver) && chip.is_on(frequency) && chip.receives(rate)
-        }) || self.radios.iter().any(|radio| {
-            radio.frequency == Some(frequency) && radio.addresses.contains(&receiver)
-        })
+        }) || self
+            .radios
+            .iter()
+            .any(|radio| radio.frequency == Some(frequency) && radio.addresses.contains(&receiver))
     }
 
     /// How many frames may go in one A-MPDU: what was agreed with a chip; between radios the agreements are theirs and
     /// nobody else knows them.
     fn window(&self, sender: Address, receiver: Address, tid: u8) -> usize {
-        let chip = self.chips.iter().find(|chip| chip.address == Some(receiver));
+        let chip = self
+            .chips
+            .iter()
+            .find(|chip| chip.address == Some(receiver));
         match chip {
             None => super::lane::AMPDU_FRAMES,
             Some(chip) => chip
                 .agreements
                 .iter()
                 .find(|(peer, theirs, _)| *peer == sender && *theirs == tid)
-                .map_or(1, |(_, _, window)| usize::from(*window).min(chip.room()).max(1)),
+                .map_or(1, |(_, _, window)| {
+                    usize::from(*window).min(chip.room()).max(1)
+                }),
         }
     }
 
@@ -737,6 +761,7 @@ impl Ether {
         if let Some(capture) = &mut self.capture {
             capture.write(mpdu, end, channel, exchange.rate, OWN_SIGNAL);
         }
+        self.announced.look(mpdu);
         let Some(receiver) = address_at(mpdu, 4) else {
             return false;
         };

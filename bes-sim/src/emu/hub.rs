@@ -157,10 +157,7 @@ impl Hub {
     /// What was sent so far.
     pub fn sent(&self) -> Sent {
         self.outlet.as_ref().map_or(Sent::default(), |outlet| {
-            outlet
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .shares
+            outlet.lock().unwrap_or_else(PoisonError::into_inner).shares
         })
     }
 
@@ -212,11 +209,7 @@ impl Hub {
 /// # Errors
 ///
 /// When the socket is broken.
-pub fn run_medium(
-    hub: &Hub,
-    socket: &mut HwsimSocket,
-    signals: &SignalFd,
-) -> Result<MediumShares> {
+pub fn run_medium(hub: &Hub, socket: &mut HwsimSocket, signals: &SignalFd) -> Result<MediumShares> {
     let mut shares = MediumShares::default();
     let family = socket.family();
     while !hub.is_stopping() {

@@ -11,7 +11,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`netlink`], [`hwsim`], [`socket`] | the bytes, the messages, the socket |
-//! | [`rates`] | rates as the kernel numbers them |
+//! | [`rates`], [`ht`] | rates as the kernel numbers them, and the best one |
 //! | [`ether`], `lane` | the rules of the medium, without clock, thread or socket |
 //! | [`radio`] | a chip's view of the medium |
 //! | [`source`], [`vsdio`] | where bus commands come from |
@@ -22,6 +22,7 @@
 pub mod card;
 pub mod clock;
 pub mod ether;
+pub mod ht;
 pub mod hub;
 pub mod hwsim;
 mod lane;
@@ -34,13 +35,6 @@ pub mod socket;
 pub mod source;
 pub mod tracer;
 pub mod vsdio;
-
-#[cfg(test)]
-mod ether_tests;
-#[cfg(test)]
-mod card_tests;
-#[cfg(test)]
-mod captured;
 
 use crate::hostile::{Hostile, Script};
 use anyhow::{bail, Context, Result};
@@ -75,6 +69,15 @@ pub enum Switch {
     Off,
 }
 
+/// Who chooses the rates of the kernel's radios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rates {
+    /// The medium: the best of both ends.
+    Best,
+    /// The kernel.
+    Asked,
+}
+
 /// Which slots get a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cards(Vec<usize>);
@@ -93,7 +96,10 @@ impl std::str::FromStr for Cards {
                 .ok()
                 .filter(|number| *number < MOST_CARDS)
                 .ok_or_else(|| {
-                    format!("'{number}' is no slot: numbers from 0 to {}, or none", MOST_CARDS - 1)
+                    format!(
+                        "'{number}' is no slot: numbers from 0 to {}, or none",
+                        MOST_CARDS - 1
+                    )
                 })?;
             if cards.contains(&number) {
                 return Err(format!("slot {number} is named twice"));
@@ -129,6 +135,10 @@ pub struct Options {
     /// Signal at which everybody hears everybody, in dBm.
     #[arg(long, default_value_t = -45, value_name = "DBM", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-95..=-10))]
     signal: i8,
+    /// At which rate the kernel's radios send HT data: the best of both ends, or as the kernel asks, whose rate control
+    /// does not learn from this medium.
+    #[arg(long, value_enum, default_value = "best")]
+    rates: Rates,
     /// Inject this fault on the bus, at random moments. Can be given several times.
     #[arg(long = "fault", value_name = "NAME", num_args = 1.., value_parser = parse_fault)]
     faults: Vec<Fault>,
@@ -184,14 +194,15 @@ fn firmware_settings(timing: Switch) -> LmacConfig {
 fn between(options: &Options, card: usize, function: EmulatedSdio) -> Option<Between> {
     let seed = options.seed.wrapping_add(card as u64);
     let script = || Script::endless(seed);
-    let faulty = |plan: Plan| plan;
-    let plan = (!options.faults.is_empty())
-        .then(|| faulty(Plan::preset(seed, &options.faults, Instant::ZERO)));
+    let plan =
+        (!options.faults.is_empty()).then(|| Plan::preset(seed, &options.faults, Instant::ZERO));
     match (options.hostile, plan) {
         (false, None) => None,
         (true, None) => Some(Box::new(Hostile::new(function, script()))),
         (false, Some(plan)) => Some(Box::new(Faulty::new(function, plan).0)),
-        (true, Some(plan)) => Some(Box::new(Faulty::new(Hostile::new(function, script()), plan).0)),
+        (true, Some(plan)) => Some(Box::new(
+            Faulty::new(Hostile::new(function, script()), plan).0,
+        )),
     }
 }
 
@@ -247,6 +258,7 @@ pub fn run(options: &Options) -> Result<bool> {
             family: socket.family(),
             limited: options.air_limit == Switch::On,
             signal_dbm: options.signal,
+            best_rates: options.rates == Rates::Best,
         },
         options.cards.0.len(),
     );

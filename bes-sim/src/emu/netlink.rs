@@ -39,15 +39,11 @@ const fn padded(len: usize) -> usize {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(
-        bytes.get(at..at + 2)?.try_into().ok()?,
-    ))
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(
-        bytes.get(at..at + 4)?.try_into().ok()?,
-    ))
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 /// One netlink message.
@@ -83,7 +79,10 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Message<'a>> {
         let len = u32_at(self.0, 0)? as usize;
         let kind = u16_at(self.0, 4)?;
-        let message = self.0.get(..len).filter(|message| message.len() >= HEADER)?;
+        let message = self
+            .0
+            .get(..len)
+            .filter(|message| message.len() >= HEADER)?;
         self.0 = self.0.get(padded(len)..).unwrap_or(&[]);
         let body = &message[HEADER..];
         match kind {
@@ -260,12 +259,16 @@ pub mod control {
         (found.number != 0).then_some(found)
     }
 
-    fn group_id(mut group: Attributes<'_>, wanted: &str) -> Option<u32> {
-        let name = group.find(|(kind, _)| *kind == GROUP_NAME);
-        // The number may stand on either side of the name.
-        let (_, name) = name?;
-        let (_, id) = group.find(|(kind, _)| *kind == GROUP_ID)?;
-        (name.strip_suffix(&[0]) == Some(wanted.as_bytes())).then(|| number(id))?
+    fn group_id(group: Attributes<'_>, wanted: &str) -> Option<u32> {
+        let (mut name, mut id) = (None, None);
+        for (kind, content) in group {
+            match kind {
+                GROUP_NAME => name = content.strip_suffix(&[0]),
+                GROUP_ID => id = number(content),
+                _ => {}
+            }
+        }
+        id.filter(|_| name == Some(wanted.as_bytes()))
     }
 
     const _: () = assert!(NESTED & super::TYPE_MASK == 0);

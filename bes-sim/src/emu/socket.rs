@@ -88,8 +88,12 @@ impl HwsimSocket {
                 };
                 return match Errno::from_raw(-code) {
                     _ if code == 0 => Ok(()),
-                    Errno::EBUSY => bail!("mac80211_hwsim already has a medium: stop the other one"),
-                    Errno::EPERM => bail!("being the medium of mac80211_hwsim needs root (CAP_NET_ADMIN)"),
+                    Errno::EBUSY => {
+                        bail!("mac80211_hwsim already has a medium: stop the other one")
+                    }
+                    Errno::EPERM => {
+                        bail!("being the medium of mac80211_hwsim needs root (CAP_NET_ADMIN)")
+                    }
                     Errno::EOPNOTSUPP => {
                         bail!("mac80211_hwsim has radios of several channels: modprobe it with channels=1")
                     }
@@ -119,38 +123,34 @@ impl HwsimSocket {
     pub fn receive(&mut self, mut handle: impl FnMut(&[u8])) -> Result<Received> {
         let mut lengths = [0; BATCH];
         let mut from_kernel = [true; BATCH];
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-            .memory
-            .chunks_exact_mut(DATAGRAM)
-            .map(|datagram| [IoSliceMut::new(datagram)])
-            .collect();
-        let received = recvmmsg(
-            self.socket.as_raw_fd(),
-            &mut self.headers,
-            slices.iter_mut(),
-            MsgFlags::MSG_DONTWAIT,
-            None,
-        );
-        let mut count = 0;
-        match received {
-            Ok(results) => {
-                for message in results {
-                    lengths[count] = message.bytes;
-                    from_kernel[count] = message.address.is_none_or(|address| address.pid() == 0);
-                    count += 1;
+        let count = {
+            let mut datagrams = self.memory.chunks_exact_mut(DATAGRAM);
+            let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+                std::array::from_fn(|_| [IoSliceMut::new(datagrams.next().unwrap_or_default())]);
+            let received = recvmmsg(
+                self.socket.as_raw_fd(),
+                &mut self.headers,
+                slices.iter_mut(),
+                MsgFlags::MSG_DONTWAIT,
+                None,
+            );
+            match received {
+                Ok(results) => {
+                    let mut count = 0;
+                    for message in results {
+                        lengths[count] = message.bytes;
+                        from_kernel[count] =
+                            message.address.is_none_or(|address| address.pid() == 0);
+                        count += 1;
+                    }
+                    count
                 }
+                Err(Errno::EAGAIN | Errno::EINTR) => 0,
+                Err(Errno::ENOBUFS) => return Ok(Received::Overrun),
+                Err(error) => return Err(error).context("cannot receive from mac80211_hwsim"),
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            Err(Errno::ENOBUFS) => return Ok(Received::Overrun),
-            Err(error) => return Err(error).context("cannot receive from mac80211_hwsim"),
-        }
-        drop(slices);
-        for (at, datagram) in self
-            .memory
-            .chunks_exact(DATAGRAM)
-            .take(count)
-            .enumerate()
-        {
+        };
+        for (at, datagram) in self.memory.chunks_exact(DATAGRAM).take(count).enumerate() {
             if from_kernel[at] {
                 handle(&datagram[..lengths[at].min(DATAGRAM)]);
             }
@@ -182,11 +182,8 @@ impl Sender {
         let mut rest = messages;
         while !rest.is_empty() {
             let part = rest.split_at(whole_messages(rest, MOST));
-            let sent = nix::sys::socket::send(
-                self.socket.as_raw_fd(),
-                part.0,
-                MsgFlags::MSG_NOSIGNAL,
-            );
+            let sent =
+                nix::sys::socket::send(self.socket.as_raw_fd(), part.0, MsgFlags::MSG_NOSIGNAL);
             calls += 1;
             match sent {
                 Ok(_) => {}

@@ -36,7 +36,10 @@ impl VsdioSource {
         let limits = vsdio::Limits::default();
         let device = vsdio::Device::open(&path, &limits).map_err(|error| match error {
             vsdio::Error::InUse(_) => {
-                anyhow!("{} already has a card: stop the other emulator", path.display())
+                anyhow!(
+                    "{} already has a card: stop the other emulator",
+                    path.display()
+                )
             }
             other => anyhow!(other),
         })?;

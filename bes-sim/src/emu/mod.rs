@@ -36,6 +36,13 @@ pub mod source;
 pub mod tracer;
 pub mod vsdio;
 
+#[cfg(test)]
+mod captured;
+#[cfg(test)]
+mod card_tests;
+#[cfg(test)]
+mod ether_tests;
+
 use crate::hostile::{Hostile, Script};
 use anyhow::{bail, Context, Result};
 use bes_hal::Instant;

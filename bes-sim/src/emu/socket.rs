@@ -204,7 +204,7 @@ fn whole_messages(messages: &[u8], most: usize) -> usize {
     let mut end = 0;
     while let Some(header) = messages.get(end..end + 4) {
         let len = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        let next = end + (len.max(4) + 3 & !3);
+        let next = end + len.max(4).next_multiple_of(4);
         if next > most && end > 0 {
             break;
         }

@@ -143,10 +143,10 @@ impl Operations for MacOperations {
             vif.support_signal_threshold(context);
         }
         vif.set_number(Some(convert::number(interface)));
-        let station = matches!(kind, VifKind::Station | VifKind::P2pClient);
-        if station && self.restarting.load(Ordering::Relaxed) {
-            // The chip numbers protected frames itself and begins anew, so connections have to as well.
-            vif.disconnect_after_restart(context);
+        if self.restarting.load(Ordering::Relaxed) {
+            // The chip numbers protected frames itself and begins anew, so connections have to as well: their keys must
+            // not be used again. mac80211 hears of it when it is through with the restart.
+            vif.lose_connection(context);
         }
         Ok(())
     }
@@ -181,17 +181,14 @@ impl Operations for MacOperations {
             return;
         };
         let configuration = vif.configuration(context);
-        if change.association {
+        if change.association && !self.restarting.load(Ordering::Relaxed) {
             let request = match convert::association(&configuration) {
                 Some(parameters) if configuration.is_associated() => {
                     Request::Associated(interface, parameters)
                 }
                 _ => Request::Disassociated(interface),
             };
-            let outcome = self.ask(context, request, LIMIT);
-            // After a restart mac80211 tells of associations that are about to be ended.
-            let expected = self.restarting.load(Ordering::Relaxed);
-            if let (Err(error), false) = (outcome, expected) {
+            if let Err(error) = self.ask(context, request, LIMIT) {
                 dev_warn!(
                     self.device,
                     "the association was not taken over: error {}\n",
@@ -274,6 +271,10 @@ impl Operations for MacOperations {
         key: &mut Key<'_>,
     ) -> Result {
         match command {
+            // Keys of connections that a restart ended.
+            KeyCommand::Set if self.restarting.load(Ordering::Relaxed) => {
+                return Err(unsupported());
+            }
             KeyCommand::Set => {
                 let interface = interface(vif).ok_or(ENODEV)?;
                 let request = Request::SetKey(interface, convert::key(key)?);

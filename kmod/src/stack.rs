@@ -318,7 +318,7 @@ impl MacStack {
         dev_err!(self.device, "the device has failed: {}\n", Shown(reason));
         self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
         if reason == RecoveryReason::Transport(TransportError::Bus(SdioError::NoCard)) {
-            self.restart();
+            self.give_up();
         } else {
             self.recovery = Recovery::Due(0);
         }
@@ -328,17 +328,28 @@ impl MacStack {
     fn recovered(&mut self, result: Answer, failures: u32) {
         match result {
             Err(_) if failures + 1 < BOOT_ATTEMPTS => self.recovery = Recovery::Due(failures + 1),
-            Ok(_) | Err(_) => {
+            Err(error) => {
+                dev_err!(
+                    self.device,
+                    "the device does not come back: {}\n",
+                    Shown(error)
+                );
                 self.recovery = Recovery::None;
-                self.restart();
+                self.give_up();
+            }
+            Ok(_) => {
+                self.recovery = Recovery::None;
+                if self.calls.begin_restart() {
+                    self.hardware.restart();
+                }
             }
         }
     }
 
-    /// Has mac80211 start the device anew. If that fails, because the device does not come back, it closes the interfaces.
-    fn restart(&self) {
-        if self.calls.begin_restart() {
-            self.hardware.restart();
+    /// Connections end. Whoever switches the interfaces off and on again has the device booted once more.
+    fn give_up(&self) {
+        for interface in InterfaceId::ALL {
+            self.hardware.connection_lost(convert::number(interface));
         }
     }
 }

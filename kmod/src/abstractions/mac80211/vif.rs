@@ -177,12 +177,12 @@ impl Vif {
         }
     }
 
-    /// For `add_interface` during a restart of the hardware: a station leaves its network and connects anew. For hardware
-    /// that numbers protected frames itself, so that its peers would take those of the new life for replayed ones.
-    pub(crate) fn disconnect_after_restart(&self, _context: &MaySleep) {
-        // SAFETY: Valid by the type invariants; the mutex is held, of which there is evidence. For anything but a station
-        // during a restart it does nothing but warn.
-        unsafe { bindings::ieee80211_hw_restart_disconnect(self.as_ptr()) };
+    /// Tells that the connection of a station is lost. Returns at once: what follows happens when the mutex is free.
+    pub(crate) fn lose_connection(&self, _context: &MaySleep) {
+        if matches!(self.kind(), VifKind::Station | VifKind::P2pClient) {
+            // SAFETY: Valid by the type invariants, and a station. Only queues work.
+            unsafe { bindings::ieee80211_connection_loss(self.as_ptr()) };
+        }
     }
 
     /// Its configuration. It changes only with the wiphy's mutex held.

@@ -113,7 +113,8 @@ impl<T: Operations> Registration<T> {
             open: Some(open::<T>),
             release: Some(release::<T>),
             unlocked_ioctl: Some(ioctl::<T>),
-            compat_ioctl: COMPAT_IOCTL,
+            // The commands are the same for a 32-bit process: all structures have fields of fixed size.
+            compat_ioctl: bindings::compat_ptr_ioctl,
             poll: Some(poll::<T>),
             mmap: Some(mmap::<T>),
             ..pin_init::zeroed()
@@ -166,14 +167,6 @@ impl<T: Operations> PinnedDrop for Registration<T> {
         unsafe { bindings::misc_deregister(self.misc.get()) };
     }
 }
-
-/// The commands are the same for a 32-bit process: all structures have fields of fixed size.
-#[cfg(CONFIG_COMPAT)]
-const COMPAT_IOCTL: Option<unsafe extern "C" fn(*mut bindings::file, c_uint, c_ulong) -> c_long> =
-    Some(bindings::compat_ptr_ioctl);
-#[cfg(not(CONFIG_COMPAT))]
-const COMPAT_IOCTL: Option<unsafe extern "C" fn(*mut bindings::file, c_uint, c_ulong) -> c_long> =
-    None;
 
 /// # Safety
 ///

@@ -85,7 +85,7 @@ pub(crate) fn killed_while_waiting() -> Check {
 }
 
 /// Rounds of [`races`].
-const RACES: u32 = 150;
+const RACES: u32 = 100;
 
 /// Answers come about when the deadline passes, and the card goes at any point.
 pub(crate) fn races() -> Check {

@@ -1,9 +1,10 @@
-//! Tasks of the project: `cargo xtask test`, `cargo xtask fuzz`, `cargo xtask bench`.
+//! Tasks of the project: `cargo xtask test`, `cargo xtask lab`, `cargo xtask fuzz`, `cargo xtask bench`.
 
 mod bench;
 mod callgrind;
 mod core_only;
 mod fuzz;
+mod lab;
 #[cfg(test)]
 mod layers;
 mod project;
@@ -27,6 +28,8 @@ struct Arguments {
 enum Task {
     /// Everything that can be tested, with a summary at the end. With CI=true nothing may be skipped.
     Test(test::Options),
+    /// The driver inside a real Linux, on an emulated chip.
+    Lab(lab::Options),
     /// Feeds the parsers and the driver with mutated input.
     Fuzz(fuzz::Options),
     /// Throughput and cost on the emulated chip.
@@ -38,9 +41,14 @@ enum Task {
 }
 
 fn main() -> Result<ExitCode> {
+    if let Some(job) = lab::guest::job() {
+        lab::guest::main(&job);
+    }
+    let task = Arguments::parse().task;
     let project = project::Project::find()?;
-    match Arguments::parse().task {
+    match task {
         Task::Test(options) => test::run(&project, &options),
+        Task::Lab(options) => lab::run(&project, &options),
         Task::Fuzz(options) => fuzz::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Callgrind(options) => callgrind::run(&project, &options).map(|()| ExitCode::SUCCESS),

@@ -2,7 +2,7 @@
 
 use crate::project::Project;
 use crate::step::{check, check_with, tests, Outcome, Summary};
-use crate::{core_only, fuzz, tree};
+use crate::{core_only, fuzz, lab, tree};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -84,6 +84,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     step("documentation", &mut || {
         check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    step("laboratory", &mut || lab::step(project, false));
+    step("laboratory, debug kernel", &mut || lab::step(project, true));
     if has_fuzz {
         step("fuzz: format", &mut || {
             check_with("fmt", &mut fuzz_cargo(&["fmt", "--check"]))

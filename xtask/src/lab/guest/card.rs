@@ -1,0 +1,143 @@
+//! The emulated chip and the driver: inserted, loaded, unloaded, asked what happened.
+
+use super::network::{interface_of, phys, SHORT};
+use super::process::{run, until, Daemon};
+use super::Lab;
+use anyhow::{ensure, Context, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A running `bes-sim emu`: the card in slot 0, unless it was told otherwise, and the medium.
+pub(crate) struct Emulator {
+    daemon: Daemon,
+    log_start: usize,
+}
+
+impl Emulator {
+    /// Starts it and waits until it is ready. The virtual host is loaded before, if a card is wanted.
+    pub(crate) fn start(lab: &Lab<'_>, options: &str) -> Result<Self> {
+        let program = lab
+            .job
+            .sim
+            .as_deref()
+            .context("the host built no bes-sim")?;
+        let log = format!("{}/emu.log", super::system::OUT);
+        let log_start = fs::metadata(&log).map_or(0, |info| info.len()).try_into()?;
+        let mut emulator = Self {
+            daemon: Daemon::start("emu", &format!("{program} emu --json {options}"))?,
+            log_start,
+        };
+        until("bes-sim emu: ready", lab.job.limit(10), || {
+            emulator.daemon.check()?;
+            Ok(emulator.text().contains("ready:").then_some(()))
+        })?;
+        Ok(emulator)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Ends it in order, and returns what it reports.
+    pub(crate) fn finish(mut self, limit: Duration) -> Result<Value> {
+        self.daemon.check()?;
+        self.daemon.terminate();
+        let status = self.daemon.wait(limit)?;
+        let text = self.text();
+        ensure!(status.success(), "bes-sim emu: {status}: {}", text.trim());
+        let report = text
+            .lines()
+            .rev()
+            .find(|line| line.starts_with('{'))
+            .context("bes-sim emu wrote no report")?;
+        serde_json::from_str(report).context("bes-sim emu's report")
+    }
+
+    /// Ends it in the middle of things: its cards are pulled out.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.daemon.kill()
+    }
+
+    fn text(&self) -> String {
+        let text = self.daemon.text();
+        text.get(self.log_start..).unwrap_or_default().to_owned()
+    }
+}
+
+/// Loads the virtual host.
+pub(crate) fn load_host() -> Result<()> {
+    run("/run/modprobe vsdio", SHORT)?;
+    until("/dev/vsdio0", SHORT, || {
+        Ok(Path::new("/dev/vsdio0").exists().then_some(()))
+    })
+}
+
+/// Loads the driver.
+pub(crate) fn load_driver(lab: &Lab<'_>) -> Result<()> {
+    run("/run/modprobe bes2600", lab.job.limit(20)).map(drop)
+}
+
+/// Unloads the driver.
+pub(crate) fn unload_driver(lab: &Lab<'_>) -> Result<()> {
+    run("/run/modprobe -r bes2600", lab.job.limit(20)).map(drop)
+}
+
+/// Whether a module is loaded.
+pub(crate) fn is_loaded(module: &str) -> bool {
+    Path::new("/sys/module").join(module).exists()
+}
+
+/// The network interface of the card, if the driver has registered one: its device is one of the SDIO bus.
+pub(crate) fn interface() -> Option<String> {
+    phys().iter().find_map(|phy| {
+        let device = format!("/sys/class/ieee80211/{phy}/device/subsystem");
+        let bus = fs::read_link(device).ok()?;
+        (bus.file_name()? == "sdio").then(|| interface_of(phy))?
+    })
+}
+
+/// The physical device of the card.
+pub(crate) fn phy() -> Option<String> {
+    let interface = interface()?;
+    let link = fs::read_link(format!("/sys/class/net/{interface}/phy80211")).ok()?;
+    Some(link.file_name()?.to_str()?.to_owned())
+}
+
+/// Waits until the driver has registered its interface.
+pub(crate) fn wait_interface(lab: &Lab<'_>) -> Result<String> {
+    until("a network interface of the card", lab.job.limit(15), || {
+        Ok(interface())
+    })
+}
+
+/// Waits until the driver has taken its interface away.
+pub(crate) fn wait_gone(lab: &Lab<'_>) -> Result<()> {
+    until("the interface is taken away", lab.job.limit(15), || {
+        Ok(interface().is_none().then_some(()))
+    })
+}
+
+/// Loads the driver, waits for the interface, switches it on; returns its name and the time that took.
+pub(crate) fn bring_up(lab: &Lab<'_>) -> Result<(String, Duration)> {
+    let start = Instant::now();
+    load_driver(lab)?;
+    let name = wait_interface(lab)?;
+    run(&format!("ip link set {name} up"), lab.job.limit(10))?;
+    Ok((name, start.elapsed()))
+}
+
+/// What the driver did against the specification, as the chip saw it: there must be nothing.
+pub(crate) fn check_report(report: &Value) -> Result<()> {
+    for card in report["cards"].as_array().into_iter().flatten() {
+        let violations = card["violations"].as_u64().unwrap_or(0);
+        ensure!(
+            violations == 0,
+            "the chip saw {violations} violations of the specification: {}",
+            card["violation_texts"]
+        );
+    }
+    Ok(())
+}

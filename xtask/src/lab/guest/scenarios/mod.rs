@@ -1,0 +1,35 @@
+//! What is played in a guest.
+
+mod baseline;
+mod connect;
+mod host;
+mod speed;
+mod trouble;
+
+use super::Lab;
+use anyhow::{bail, Result};
+
+/// Plays the scenario of the job. An error is its failure.
+pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
+    match lab.job.scenario.as_str() {
+        "probe" => connect::probe(lab),
+        "scan" => connect::scan(lab),
+        "open" => connect::join(lab, connect::OPEN),
+        "wpa2" => connect::join(lab, connect::WPA2),
+        "wpa3" => connect::join(lab, connect::WPA3),
+        "wpa3-5g" => connect::join(lab, connect::WPA3_5G),
+        "throughput" => speed::throughput(lab),
+        "roam" => connect::roam(lab),
+        "reload" => trouble::reload(lab),
+        "gone" => trouble::gone(lab),
+        "remove" => trouble::remove(lab),
+        "firmware" => trouble::firmware(lab),
+        "wrong-order" => trouble::wrong_order(lab),
+        "hostile" => trouble::hostile(lab),
+        "suspend" => trouble::suspend(lab),
+        "medium" => speed::medium(lab),
+        "vsdio" => host::vsdio(lab),
+        "baseline" => baseline::play(lab),
+        other => bail!("the guest does not know the scenario `{other}`"),
+    }
+}

@@ -1,0 +1,301 @@
+//! How fast it is, and what it costs.
+
+use super::connect::{OPEN, WPA2};
+use crate::lab::guest::bench::{connect, ping_all, Bench};
+use crate::lab::guest::measure::{cpu_time, processes, Flow, Server};
+use crate::lab::guest::network::{Network, Security, SHORT};
+use crate::lab::guest::process::run;
+use crate::lab::guest::trace::{Counts, Recording};
+use crate::lab::guest::Lab;
+use anyhow::{ensure, Context, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long each flow is measured.
+const SECONDS: u32 = 10;
+
+/// 40 MHz, in 5 GHz because 2.4 GHz has no room for it.
+const WIDE: Network = Network::new("bes-wide", Security::Wpa2, 36).wide();
+
+/// What one flow cost.
+#[derive(Default)]
+struct Cost {
+    counts: Counts,
+    received: u64,
+    sent: u64,
+    driver: Duration,
+    emulator: Duration,
+    traffic: Duration,
+    idle: Duration,
+    whole: Duration,
+}
+
+impl Cost {
+    fn frames(&self) -> u64 {
+        self.received + self.sent
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.counts.join(&other.counts);
+        self.received += other.received;
+        self.sent += other.sent;
+        self.driver += other.driver;
+        self.emulator += other.emulator;
+        self.traffic += other.traffic;
+        self.idle += other.idle;
+        self.whole += other.whole;
+    }
+}
+
+pub(crate) fn throughput(lab: &mut Lab<'_>) -> Result<()> {
+    // Tasklets that run while there is no driver are those of the access point's radio.
+    let (radios, access_points, emulator) = Bench::without_driver(lab, &[WPA2], "")?;
+    lab.step("which tasklets are the access point's");
+    let recording = Recording::start()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let known: BTreeSet<u64> = recording.finish()?.tasklets.into_keys().collect();
+    lab.step("load the driver");
+    let (interface, time) = crate::lab::guest::card::bring_up(lab)?;
+    lab.report.number("up_ms", time.as_secs_f64() * 1e3);
+    let mut bench = Bench {
+        radios,
+        access_points,
+        emulator,
+        interface,
+    };
+    let mut all = Cost::default();
+    measure(lab, &bench, &WPA2, "", &mut all)?;
+    lab.step("40 MHz");
+    // The radio is the same, so its tasklet is.
+    bench.access_points.clear();
+    let radio = bench.radios.interfaces.first().context("no radio")?;
+    let access_point = crate::lab::guest::network::AccessPoint::start(0, radio, &WIDE)?;
+    bench.access_points.push(access_point);
+    let mut wide = Cost::default();
+    measure(lab, &bench, &WIDE, "ht40.", &mut wide)?;
+    all.join(&wide);
+    note(lab, &all, &known)?;
+    bench.tear_down(lab)?;
+    Ok(())
+}
+
+fn measure(
+    lab: &mut Lab<'_>,
+    bench: &Bench,
+    network: &Network,
+    prefix: &str,
+    all: &mut Cost,
+) -> Result<()> {
+    let mut station = bench.station(network, &[network.megahertz()])?;
+    if prefix.is_empty() {
+        connect(lab, &mut station)?;
+    } else {
+        station.connect(lab.job.limit(25))?;
+    }
+    ping_all(lab, 10)?;
+    let server = Server::start()?;
+    // A little more than the air carries: the surplus is dropped by the sender's queue, as with any socket.
+    let udp = if network.wide { 180 } else { 85 };
+    let flows = [
+        ("tcp_down_mbit", Flow::TCP_DOWN),
+        ("tcp_up_mbit", Flow::TCP_UP),
+        ("udp_down_mbit", Flow::udp(true, udp)),
+        ("udp_up_mbit", Flow::udp(false, udp)),
+    ];
+    for (name, flow) in flows {
+        lab.step(&format!("iperf3, {prefix}{name}"));
+        let before = Snapshot::take(bench, &server)?;
+        let recording = Recording::start()?;
+        let mbit = flow.measure(SECONDS)?;
+        let counts = recording.finish()?;
+        let cost = before.until_now(bench, &server, counts)?;
+        lab.report.number(&format!("{prefix}{name}"), mbit);
+        let frames = cost.frames() as f64;
+        let place = format!("flows.{prefix}{}", name.trim_end_matches("_mbit"));
+        lab.report.number(
+            &format!("{place}.commands_per_frame"),
+            cost.counts.commands() as f64 / frames,
+        );
+        let (in_direction, transfers) = if flow.down {
+            (cost.received, cost.counts.reads)
+        } else {
+            (cost.sent, cost.counts.writes)
+        };
+        lab.report.number(
+            &format!("{place}.frames_per_transfer"),
+            in_direction as f64 / transfers as f64,
+        );
+        lab.report.number(
+            &format!("{place}.driver_us_per_frame"),
+            cost.driver.as_secs_f64() * 1e6 / frames,
+        );
+        all.join(&cost);
+    }
+    let link = run(&format!("iw dev {} link", bench.interface), SHORT)?.out;
+    if let Some(rate) = link
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tx bitrate: "))
+    {
+        lab.report
+            .set(&format!("limits.{prefix}air"), rate.to_owned());
+    }
+    drop(server);
+    station.stop(lab.job.limit(10))
+}
+
+fn note(lab: &mut Lab<'_>, all: &Cost, known: &BTreeSet<u64>) -> Result<()> {
+    ensure!(
+        all.frames() > 1000,
+        "only {} frames were moved",
+        all.frames()
+    );
+    let frames = all.frames() as f64;
+    lab.report.number(
+        "bus.commands_per_frame",
+        all.counts.commands() as f64 / frames,
+    );
+    let tasklets = all.counts.tasklets_without(known);
+    lab.report.set("events.tasklets", tasklets);
+    lab.report.number(
+        "events.work_per_1000_frames",
+        all.counts.all_work() as f64 * 1000.0 / frames,
+    );
+    for (function, count) in all.counts.busiest(5) {
+        lab.report.number(
+            &format!("events.work.{function}"),
+            count as f64 * 1000.0 / frames,
+        );
+    }
+    lab.report.set("events.lost", all.counts.lost);
+    lab.report
+        .number("cpu_us_per_frame", all.driver.as_secs_f64() * 1e6 / frames);
+    lab.report.set("limits.bus", "4 bit, 50 MHz: 200 Mbit/s");
+    let whole = all.whole.as_secs_f64();
+    for (name, time) in [
+        ("driver", all.driver),
+        ("emulator", all.emulator),
+        ("iperf3", all.traffic),
+        ("idle", all.idle),
+        (
+            // The rest: mac80211 and the IP stack below the tasks' own time, the medium, interrupts.
+            "stacks_and_medium",
+            all.whole
+                .saturating_sub(all.driver + all.emulator + all.traffic + all.idle),
+        ),
+    ] {
+        lab.report
+            .number(&format!("time_shares.{name}"), time.as_secs_f64() / whole);
+    }
+    ensure!(
+        tasklets == 0,
+        "{tasklets} tasklets were scheduled by the driver"
+    );
+    Ok(())
+}
+
+/// Counters at one moment.
+struct Snapshot {
+    at: Instant,
+    received: u64,
+    sent: u64,
+    driver: Duration,
+    emulator: Duration,
+    server: Duration,
+    idle: Duration,
+}
+
+impl Snapshot {
+    fn take(bench: &Bench, server: &Server) -> Result<Self> {
+        let statistic = |name: &str| -> Result<u64> {
+            let path = format!("/sys/class/net/{}/statistics/{name}", bench.interface);
+            Ok(fs::read_to_string(path)?.trim().parse()?)
+        };
+        Ok(Self {
+            at: Instant::now(),
+            received: statistic("rx_packets")?,
+            sent: statistic("tx_packets")?,
+            driver: processes("bes2600").into_iter().filter_map(cpu_time).sum(),
+            emulator: threads_time(bench.emulator.id()),
+            server: threads_time(server.id()),
+            idle: idle_time()?,
+        })
+    }
+
+    fn until_now(&self, bench: &Bench, server: &Server, counts: Counts) -> Result<Cost> {
+        let now = Self::take(bench, server)?;
+        Ok(Cost {
+            counts,
+            received: now.received - self.received,
+            sent: now.sent - self.sent,
+            driver: now.driver.saturating_sub(self.driver),
+            emulator: now.emulator.saturating_sub(self.emulator),
+            traffic: now.server.saturating_sub(self.server),
+            idle: now.idle.saturating_sub(self.idle),
+            whole: now.at - self.at,
+        })
+    }
+}
+
+/// Processor time of all threads of a process, and of those it started: `ip netns exec` becomes what it executes.
+fn threads_time(process: u32) -> Duration {
+    let Ok(entries) = fs::read_dir(format!("/proc/{process}/task")) else {
+        return Duration::ZERO;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(cpu_time)
+        .sum()
+}
+
+fn idle_time() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let ticks: u64 = text
+        .lines()
+        .next()
+        .and_then(|line| line.split_whitespace().nth(4))
+        .and_then(|word| word.parse().ok())
+        .context("/proc/stat")?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// A simpler measure for the medium without a card.
+pub(crate) fn medium(lab: &mut Lab<'_>) -> Result<()> {
+    use crate::lab::guest::card::Emulator;
+    use crate::lab::guest::measure::warm_up;
+    use crate::lab::guest::network::{interface_of, phys, AccessPoint, Radios, Station};
+    lab.step("load the simulated radios");
+    let radios = Radios::load(2, 1)?;
+    let phy = phys().into_iter().next().context("no radio is left")?;
+    let interface = interface_of(&phy).context("the radio has no interface")?;
+    lab.step("start the medium");
+    let emulator = Emulator::start(lab, "--cards none")?;
+    for network in [OPEN, WPA2] {
+        lab.step(&format!("access point {}", network.ssid));
+        let radio = radios.interfaces.first().context("no radio")?;
+        let _access_point = AccessPoint::start(0, radio, &network)?;
+        let mut station = Station::start(&interface, &network, &[network.megahertz()])?;
+        connect(lab, &mut station)?;
+        warm_up()?;
+        ping_all(lab, 20)?;
+        if lab.job.slowness == 1 && network.security == Security::Wpa2 {
+            lab.step("iperf3");
+            let server = Server::start()?;
+            let down = Flow::TCP_DOWN.measure(3)?;
+            let up = Flow::TCP_UP.measure(3)?;
+            lab.report.number("tcp_down_mbit", down);
+            lab.report.number("tcp_up_mbit", up);
+            drop(server);
+        }
+        station.stop(lab.job.limit(10))?;
+    }
+    lab.step("end the medium");
+    let report = emulator.finish(lab.job.limit(10))?;
+    ensure!(
+        report["medium"]["from_radios"].as_u64().unwrap_or(0) > 100,
+        "the medium carried nothing: {}",
+        report["medium"]
+    );
+    Ok(())
+}

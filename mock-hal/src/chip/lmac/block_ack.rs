@@ -9,6 +9,7 @@
 //! | requested | another status, or no response three times | refused for some seconds |
 //! | active, requested | reset, DELBA, policy forbids the TID | counting |
 
+use super::ccmp;
 use super::frame::{self, Mpdu};
 use super::transmit::Own;
 use super::{Lmac, Medium};
@@ -129,7 +130,12 @@ impl<M: Medium> Lmac<M> {
             None => own,
         };
         let sequence = self.next_sequence();
-        frame::block_ack_action(peer, own, bssid, sequence, body)
+        let mut frame = frame::block_ack_action(peer, own, bssid, sequence, body);
+        if self.keys.protects_management(interface, peer) {
+            // Robust: with protected management frames the peer ignores it in the clear.
+            frame::make_room_for_cipher(&mut frame, ccmp::HEADER, ccmp::MIC);
+        }
+        frame
     }
 
     /// A data frame of the host was acknowledged: it may be time to ask for an agreement.

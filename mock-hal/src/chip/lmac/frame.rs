@@ -258,6 +258,14 @@ pub(crate) fn block_ack_action(
     frame
 }
 
+/// Marks a management frame as protected and opens the places of the cipher header and the MIC.
+pub(crate) fn make_room_for_cipher(frame: &mut Vec<u8>, header: usize, mic: usize) {
+    let start = Mpdu(frame).header_len();
+    frame[1] |= fc::PROTECTED;
+    frame.splice(start..start, std::iter::repeat_n(0, header));
+    frame.resize(frame.len() + mic, 0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

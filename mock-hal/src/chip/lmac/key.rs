@@ -145,6 +145,19 @@ impl KeyTable {
         self.slots.iter().flatten().count()
     }
 
+    /// Whether management frames for one peer are protected: there is a management group key, which only comes with
+    /// that protection, and a pairwise key.
+    pub(crate) fn protects_management(&self, interface: u8, to: [u8; 6]) -> bool {
+        let has = |wanted: &dyn Fn(&Material) -> bool| {
+            let mut keys = self.slots.iter().flatten();
+            keys.any(|key| key.interface == interface && wanted(&key.material))
+        };
+        has(&|material| matches!(material, Material::Igtk { .. }))
+            && has(
+                &|material| matches!(material, Material::AesPairwise { peer, .. } if *peer == to),
+            )
+    }
+
     /// Whether no key is installed on the interface, the management key not counted.
     fn is_open(&self, interface: u8) -> bool {
         !self

@@ -259,6 +259,46 @@ fn f20_18_13_a_beacon_is_delivered_after_the_join() {
 }
 
 #[test]
+fn block_ack_frames_are_protected_when_management_frames_are() {
+    let key = |kind: u8, index: u8, block: &[u8]| {
+        let mut request = vec![kind, index, 0, 0];
+        request.extend_from_slice(block);
+        request.resize(44, 0);
+        request
+    };
+    let mut pairwise = AP.to_vec();
+    pairwise.extend_from_slice(&[0, 0]);
+    pairwise.extend_from_slice(&[0x42; 16]);
+    let mut igtk = vec![0x77; 16];
+    igtk.push(4);
+    let asked = |with_igtk: bool| {
+        let mut host = Host::started();
+        host.associate();
+        assert_eq!(host.status(0x000C, 0, &key(5, 0, &pairwise)), 0);
+        if with_igtk {
+            assert_eq!(host.status(0x000C, 0, &key(8, 1, &igtk)), 0);
+        }
+        for sequence in 0..6 {
+            host.transmit(sequence, 21, &data(true, 100 + sequence as u16, 500));
+            host.run(5 * MS);
+        }
+        let frames = host.lmac.medium().frames();
+        let request = frames.into_iter().find(|frame| frame[0] == 0xD0);
+        request.expect("the chip asks for block ack").to_vec()
+    };
+    let clear = asked(false);
+    assert_eq!((clear[1] & 0x40, &clear[24..26]), (0, &[3, 0][..]));
+    let mut protected = asked(true);
+    assert_eq!(protected[1] & 0x40, 0x40);
+    assert_eq!(protected.len(), clear.len() + 16);
+    let cipher = super::ccmp::CcmpKey::new([0x42; 16]);
+    cipher
+        .open(&mut protected)
+        .expect("the peer's key opens it");
+    assert_eq!(protected[32..34], [3, 0]);
+}
+
+#[test]
 fn f20_18_14_block_ack_is_the_chips_own_business_but_requests_go_up() {
     let mut host = Host::started();
     host.associate();

@@ -363,6 +363,11 @@ where
         &self.core.control.world.coex
     }
 
+    /// Frames of one kind that wait in the host.
+    pub fn waiting(&self, queue: FifoId) -> usize {
+        self.core.queues.frames(queue)
+    }
+
     /// Frames that wait in the host.
     pub fn queued_frames(&self) -> usize {
         self.core.queues.len()

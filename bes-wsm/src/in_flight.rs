@@ -83,6 +83,15 @@ impl<F, G, M: Memory> InFlight<F, G, M> {
         self.orphans
     }
 
+    /// Every entry in use: its packet id, when its frame went down, and whether the frame was given back without a
+    /// confirm.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Instant, bool)> + '_ {
+        self.entries
+            .iter()
+            .flatten()
+            .map(|entry| (entry.packet, entry.sent_at, entry.frame.is_none()))
+    }
+
     /// Puts a frame into a free entry. Returns the entry's index and the packet id to write into the message.
     ///
     /// # Errors

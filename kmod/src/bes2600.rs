@@ -11,6 +11,7 @@ mod abstractions;
 mod bus;
 mod calls;
 mod convert;
+mod debugfs;
 mod errno;
 mod firmware;
 mod function;
@@ -20,6 +21,7 @@ mod ops;
 mod platform;
 mod stack;
 mod tables;
+mod trace;
 
 use abstractions::bus_thread::{Bell, BusThread};
 use abstractions::sdio::{self, Bus, Function};
@@ -127,7 +129,7 @@ fn prepare(function: &Function, bus: Bus) -> Result<(Owner<Above>, Arc<Interrupt
     let interrupt = Arc::new(Interrupt::new(bell.clone()), GFP_KERNEL)?;
     let owner = Owner {
         device: device.into(),
-        function: KernelFunction::new(bus, lines, interrupt.clone())?,
+        function: KernelFunction::new(device.into(), bus, lines, interrupt.clone())?,
         bell,
         registry: Arc::pin_init(Registry::new(), GFP_KERNEL)?,
     };

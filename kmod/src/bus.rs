@@ -16,6 +16,7 @@ use crate::function::{BurstMemory, KernelFunction};
 use crate::log::Shown;
 use crate::mac_policy;
 use crate::tables::Tables;
+use crate::trace::Traced;
 use bes_hal::doorbell::Reasons;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::Stack;
@@ -36,7 +37,8 @@ use kernel::sync::aref::ARef;
 use kernel::sync::{new_mutex, Arc, Mutex};
 
 /// The driver: the portable crates on the kernel's function, under the stack `S`.
-pub(crate) type Driver<S> = Device<SdioTransport<KernelFunction<<S as Stack>::Buffer>, Files>, S>;
+pub(crate) type Driver<S> =
+    Device<Traced<SdioTransport<KernelFunction<<S as Stack>::Buffer>, Files>>, S>;
 
 /// Requests of the owner itself. Those of the stack above have other tokens; answers to this one are of no interest to it.
 pub(crate) const OWNER: Token = Token(u32::MAX);
@@ -181,6 +183,7 @@ impl<S: Upper> Owner<S> {
         let address = mac_policy::address(&self.device, &files);
         let stack = S::new(self.bell, self.device.clone(), address)?;
         let transport = SdioTransport::new(self.function, files, BusConfig::default());
+        let transport = Traced::new(transport, self.device.clone())?;
         let config = DeviceConfig::new(address, &SDD);
         let driver = Device::new(transport, config, &mut Tables).map_err(|_| ENOMEM)?;
         Ok(KBox::new(

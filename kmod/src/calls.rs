@@ -12,10 +12,11 @@
 //! A mailbox is closed when its owner ends: what is in it is answered with "given up", and so is whatever comes later.
 //! So a callback returns within its limit, whatever happened to the bus.
 
+use crate::abstractions::bus_thread::Bell;
 use crate::abstractions::completion::Once;
 use crate::abstractions::mac80211::MaySleep;
 use crate::abstractions::skb::SkBuffQueue;
-use crate::abstractions::bus_thread::Bell;
+use crate::debugfs::Inspection;
 use crate::errno;
 use bes_hal::doorbell::Reasons;
 use bes_hal::Duration;
@@ -33,6 +34,9 @@ use kernel::sync::{new_spinlock, Arc, SpinLock};
 /// Most requests that wait in the mailbox. mac80211 makes one at a time for each interface, and a few dozen that nobody
 /// waits for when an interface comes up.
 const MAILBOX: usize = 128;
+
+/// Most readers of debugfs at a time.
+const INSPECTIONS: usize = 8;
 
 /// Most frames outside of the queues of the stack. They are management frames, one at a time, and what monitors inject.
 const FRAMES: u32 = 128;
@@ -200,6 +204,8 @@ pub(crate) struct Posted {
 
 struct Mailbox {
     posted: KVec<Posted>,
+    /// Readers of debugfs.
+    inspections: KVec<Arc<Inspection>>,
     open: bool,
 }
 
@@ -252,9 +258,13 @@ impl Calls {
     /// [`ENOMEM`].
     pub(crate) fn new(bell: Arc<Bell>) -> Result<Arc<Self>> {
         let posted = KVec::with_capacity(MAILBOX, GFP_KERNEL)?;
+        let inspections = KVec::with_capacity(INSPECTIONS, GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
-                mailbox <- new_spinlock!(Mailbox { posted, open: true }, "bes2600::mailbox"),
+                mailbox <- new_spinlock!(
+                    Mailbox { posted, inspections, open: true },
+                    "bes2600::mailbox"
+                ),
                 frames <- SkBuffQueue::new(FRAMES),
                 waiting: AtomicU8::new(0),
                 life: AtomicU8::new(Life::Stopped as u8),
@@ -325,6 +335,31 @@ impl Calls {
         })
     }
 
+    /// Asks the owner for a page of debugfs.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`] if there is no owner any more, [`EBUSY`] if too many ask.
+    pub(crate) fn inspect(&self, inspection: Arc<Inspection>) -> Result {
+        {
+            let mut mailbox = self.mailbox.lock();
+            if !mailbox.open {
+                return Err(ENODEV);
+            }
+            mailbox
+                .inspections
+                .push_within_capacity(inspection)
+                .map_err(|_| EBUSY)?;
+        }
+        self.bell.ring(Reasons::REQUEST);
+        Ok(())
+    }
+
+    /// The owner: takes the wish of a reader of debugfs.
+    pub(crate) fn take_inspection(&self) -> Option<Arc<Inspection>> {
+        self.mailbox.lock().inspections.pop()
+    }
+
     /// The owner: takes the oldest request.
     pub(crate) fn take(&self) -> Option<Posted> {
         self.mailbox.lock().posted.remove(0).ok()
@@ -341,11 +376,17 @@ impl Calls {
 
     /// The owner ends: everything is answered, and nothing more is taken.
     pub(crate) fn close(&self) {
-        let posted = {
+        let (posted, inspections) = {
             let mut mailbox = self.mailbox.lock();
             mailbox.open = false;
-            core::mem::take(&mut mailbox.posted)
+            (
+                core::mem::take(&mut mailbox.posted),
+                core::mem::take(&mut mailbox.inspections),
+            )
         };
+        for inspection in inspections {
+            inspection.refuse();
+        }
         for posted in posted {
             if let Some(ticket) = posted.ticket {
                 ticket.answer(Err(RequestError::Aborted));

@@ -93,8 +93,7 @@ const fn cipher(suite: Suite) -> Option<Cipher> {
 pub(crate) fn key(key: &Key<'_>) -> Result<KeyParameters> {
     let cipher = cipher(key.suite()).ok_or_else(|| errno::of_request(RequestError::Unsupported))?;
     let peer = key.peer().map(MacAddress);
-    let parameters =
-        KeyParameters::new(cipher, peer, key.index(), key.material()).ok_or(EINVAL)?;
+    let parameters = KeyParameters::new(cipher, peer, key.index(), key.material()).ok_or(EINVAL)?;
     Ok(if peer.is_none() {
         parameters.with_receive_counter(key.receive_counter())
     } else {

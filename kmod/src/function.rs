@@ -6,6 +6,7 @@ use crate::abstractions::bus_thread::Bell;
 use crate::abstractions::clock;
 use crate::abstractions::scatterlist::ScatterList;
 use crate::abstractions::sdio::{Bus, Transfer};
+use crate::abstractions::tracepoints;
 use crate::platform::Lines;
 use bes_hal::doorbell::Reasons;
 use bes_hal::frame::RxBuffer;
@@ -13,7 +14,9 @@ use bes_hal::sdio::{Cmd53, Count, Direction, HostLimits, SdioFunction};
 use bes_hal::{Instant, SdioError};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::device::Device;
 use kernel::prelude::*;
+use kernel::sync::aref::ARef;
 use kernel::sync::Arc;
 
 /// Bytes of the longest transfer that may have to go through a bounce buffer (specification: file 10, section 14).
@@ -49,6 +52,7 @@ impl Interrupt {
 
 /// Function 1 of the card and its side lines.
 pub(crate) struct KernelFunction<B> {
+    device: ARef<Device>,
     bus: Bus,
     list: ScatterList,
     lines: Lines,
@@ -65,8 +69,14 @@ impl<B: BurstMemory> KernelFunction<B> {
     /// # Errors
     ///
     /// [`ENOMEM`].
-    pub(crate) fn new(bus: Bus, lines: Lines, interrupt: Arc<Interrupt>) -> Result<Self> {
+    pub(crate) fn new(
+        device: ARef<Device>,
+        bus: Bus,
+        lines: Lines,
+        interrupt: Arc<Interrupt>,
+    ) -> Result<Self> {
         Ok(Self {
+            device,
             bus,
             list: ScatterList::new(BOUNCE)?,
             lines,
@@ -76,6 +86,11 @@ impl<B: BurstMemory> KernelFunction<B> {
             tuning_held: false,
             buffers: PhantomData,
         })
+    }
+
+    fn trace(&self, command: Cmd53, write: bool, failed: bool) {
+        let bytes = u32::try_from(command.count.bytes()).unwrap_or(u32::MAX);
+        tracepoints::transfer(&self.device, write, command.address, bytes, failed);
     }
 
     /// The interrupts so far were served: the card may raise the next.
@@ -150,12 +165,16 @@ impl<B: BurstMemory> SdioFunction for KernelFunction<B> {
 
     fn read_data(&mut self, command: Cmd53, buffer: &mut [u8]) -> Result<(), SdioError> {
         let transfer = transfer(command, Direction::Read);
-        Ok(self.bus.read(transfer, buffer, &mut self.list)?)
+        let result = self.bus.read(transfer, buffer, &mut self.list);
+        self.trace(command, false, result.is_err());
+        Ok(result?)
     }
 
     fn write_data(&mut self, command: Cmd53, segments: &[&[u8]]) -> Result<(), SdioError> {
         let transfer = transfer(command, Direction::Write);
-        Ok(self.bus.write(transfer, segments, &mut self.list)?)
+        let result = self.bus.write(transfer, segments, &mut self.list);
+        self.trace(command, true, result.is_err());
+        Ok(result?)
     }
 
     fn enable(&mut self) -> Result<(), SdioError> {

@@ -27,9 +27,7 @@ use bes_hal::Duration;
 use bes_mac80211::edca::EdcaParameters;
 use bes_mac80211::error::RequestError;
 use bes_mac80211::key::KeySlot;
-use bes_mac80211::request::{
-    CqmThreshold, PowerSaveParameters, ReceiveFilter, Request, Response,
-};
+use bes_mac80211::request::{CqmThreshold, PowerSaveParameters, ReceiveFilter, Request, Response};
 use bes_mac80211::types::{AccessCategory, MacAddress};
 use bes_wsm::wire::InterfaceId;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,7 +50,7 @@ pub(crate) struct MacOperations {
     /// mac80211 is starting the device anew.
     restarting: AtomicBool,
     /// How often mac80211 restarted the device after it had lost its state.
-    pub(crate) restarts: AtomicU64,
+    restarts: AtomicU64,
 }
 
 impl MacOperations {
@@ -73,7 +71,12 @@ impl MacOperations {
         )?)
     }
 
-    fn ask(&self, context: &MaySleep, request: Request<'static>, limit: Duration) -> Result<Response> {
+    fn ask(
+        &self,
+        context: &MaySleep,
+        request: Request<'static>,
+        limit: Duration,
+    ) -> Result<Response> {
         self.calls.ask(context, Owned::Plain(request), limit)
     }
 
@@ -304,9 +307,12 @@ impl Operations for MacOperations {
         let scan = Owned::Scan(interface, KBox::new(scan, GFP_KERNEL)?);
         // Its end may come before the answer is read.
         self.calls.scanning.store(true, Ordering::Release);
-        self.calls.ask(context, scan, LIMIT).map(|_| ()).inspect_err(|_| {
-            self.calls.scanning.store(false, Ordering::Release);
-        })
+        self.calls
+            .ask(context, scan, LIMIT)
+            .map(|_| ())
+            .inspect_err(|_| {
+                self.calls.scanning.store(false, Ordering::Release);
+            })
     }
 
     fn cancel_hw_scan(&self, context: &MaySleep, _vif: &Vif) {

@@ -23,10 +23,12 @@ use crate::abstractions::skb::SkBuff;
 use crate::bus::{Driver, Upper};
 use crate::calls::{Answer, Calls, Life, Ticket};
 use crate::convert;
+use crate::debugfs::Folder;
 use crate::function::BurstMemory;
 use crate::log::Shown;
 use crate::ops::MacOperations;
 use crate::tables::Tables;
+use crate::trace::Watch;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::{Instant, SdioError, TransportError};
@@ -100,8 +102,10 @@ pub(crate) struct MacStack {
     /// The firmware was just loaded.
     booted: bool,
     recovery: Recovery,
-    /// Counters.
-    pub(crate) counters: StackCounters,
+    counters: StackCounters,
+    watch: Watch,
+    /// Goes before what its readers wait for.
+    _folder: Pin<KBox<Folder>>,
 }
 
 /// The driver under mac80211.
@@ -244,7 +248,10 @@ impl MacStack {
                 refused_channels,
             } => {
                 if refused_channels > 0 {
-                    dev_dbg!(self.device, "scan: the chip refused {refused_channels} channels\n");
+                    dev_dbg!(
+                        self.device,
+                        "scan: the chip refused {refused_channels} channels\n"
+                    );
                 }
                 self.end_scan(aborted);
             }
@@ -365,6 +372,7 @@ impl Upper for MacStack {
             addresses: &addresses,
         };
         let hardware = Hardware::new(&device, operations, &capabilities)?;
+        let folder = Folder::new(&device, &calls)?;
         Ok(Self {
             device,
             hardware,
@@ -377,6 +385,8 @@ impl Upper for MacStack {
             booted: false,
             recovery: Recovery::None,
             counters: StackCounters::default(),
+            watch: Watch::default(),
+            _folder: folder,
         })
     }
 
@@ -393,6 +403,18 @@ impl Upper for MacStack {
         if core::mem::take(&mut self.booted) {
             driver.transport_mut().firmware_mut().release();
         }
+        let now = driver.transport().function().now();
+        while let Some(inspection) = self.calls.take_inspection() {
+            inspection.answer(driver, &self.counters, &self.calls, now);
+        }
+        let window = driver.bottom_half().window();
+        self.watch.look(
+            &self.device,
+            driver.state(),
+            window.capacity(),
+            window.outstanding(),
+            driver.queued_frames(),
+        );
         if self.feed(driver) {
             // What was just fed has to be run: the owner must not rest.
             self.calls.ring_for_frame();

@@ -205,6 +205,11 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         self.in_flight.len()
     }
 
+    /// The table of frames in flight: packet id, when the frame went down, and whether it was given back without a confirm.
+    pub fn in_flight_table(&self) -> impl Iterator<Item = (u32, Instant, bool)> + '_ {
+        self.in_flight.iter()
+    }
+
     /// Frames in flight whose tag `matches`.
     pub fn in_flight_where(&self, matches: impl Fn(&G) -> bool) -> usize {
         self.in_flight.count_where(matches)

@@ -35,8 +35,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::device::Device;
 use kernel::error::to_result;
 use kernel::prelude::*;
-use kernel::sync::Arc;
 use kernel::sync::aref::ARef;
+use kernel::sync::Arc;
 use kernel::types::NotThreadSafe;
 
 use capabilities::{Capabilities, Tables};
@@ -391,7 +391,6 @@ impl<T: Operations> Registration<T> {
         // INVARIANT: Registered just now.
         Ok(Self { hardware })
     }
-
 }
 
 impl<T: Operations> Drop for Registration<T> {

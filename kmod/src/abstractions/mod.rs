@@ -11,6 +11,7 @@
 //! | [`completion`] | something that happens once, and waiting for it with a limit |
 //! | [`mac80211`] | the 802.11 stack |
 //! | [`skb`] | socket buffers |
+//! | [`tracepoints`] | trace events |
 //! | [`clock`] | monotonic time |
 //! | [`firmware`] | files from the firmware loader |
 //! | [`gpio`] | GPIO lines |
@@ -33,3 +34,4 @@ pub(crate) mod platform;
 pub(crate) mod scatterlist;
 pub(crate) mod sdio;
 pub(crate) mod skb;
+pub(crate) mod tracepoints;

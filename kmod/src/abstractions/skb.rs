@@ -37,7 +37,10 @@ impl SkBuff {
     /// # Safety
     ///
     /// `skb` is a valid socket buffer, and the caller gives it up.
-    pub(super) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>, copies: &mut u64) -> Result<Self> {
+    pub(super) unsafe fn from_raw(
+        skb: NonNull<bindings::sk_buff>,
+        copies: &mut u64,
+    ) -> Result<Self> {
         // SAFETY: By the requirements of this function.
         let (nonlinear, shared) = unsafe {
             (
@@ -264,7 +267,6 @@ impl<N: Copy + Send> SkBuffQueue<N> {
         let note = unsafe { Self::note(&frame).read() };
         Some((frame, note))
     }
-
 }
 
 #[pinned_drop]

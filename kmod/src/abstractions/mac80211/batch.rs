@@ -255,15 +255,27 @@ fn rx_status(what: &RxDescription) -> bindings::ieee80211_rx_status {
         None => flags |= bindings::mac80211_rx_flags_RX_FLAG_NO_SIGNAL_VAL,
     }
     for (set, flag) in [
-        (what.decrypted, bindings::mac80211_rx_flags_RX_FLAG_DECRYPTED),
-        (what.iv_stripped, bindings::mac80211_rx_flags_RX_FLAG_IV_STRIPPED),
+        (
+            what.decrypted,
+            bindings::mac80211_rx_flags_RX_FLAG_DECRYPTED,
+        ),
+        (
+            what.iv_stripped,
+            bindings::mac80211_rx_flags_RX_FLAG_IV_STRIPPED,
+        ),
         (
             what.mic_stripped,
             bindings::mac80211_rx_flags_RX_FLAG_ICV_STRIPPED
                 | bindings::mac80211_rx_flags_RX_FLAG_MIC_STRIPPED,
         ),
-        (what.mmic_stripped, bindings::mac80211_rx_flags_RX_FLAG_MMIC_STRIPPED),
-        (what.mmic_error, bindings::mac80211_rx_flags_RX_FLAG_MMIC_ERROR),
+        (
+            what.mmic_stripped,
+            bindings::mac80211_rx_flags_RX_FLAG_MMIC_STRIPPED,
+        ),
+        (
+            what.mmic_error,
+            bindings::mac80211_rx_flags_RX_FLAG_MMIC_ERROR,
+        ),
     ] {
         if set {
             flags |= flag;
@@ -343,11 +355,16 @@ impl<T: Operations> Hardware<T> {
     /// # Safety
     ///
     /// `skb` is valid, and the caller gives it up; `finished` is a valid list head; a section is open.
-    unsafe fn report_sent(&self, skb: NonNull<bindings::sk_buff>, finished: *mut bindings::list_head) {
+    unsafe fn report_sent(
+        &self,
+        skb: NonNull<bindings::sk_buff>,
+        finished: *mut bindings::list_head,
+    ) {
         let hw = self.as_ptr();
         // SAFETY: By the requirements: bottom halves are off and the RCU section covers the station.
         unsafe {
-            let data = core::slice::from_raw_parts((*skb.as_ptr()).data, (*skb.as_ptr()).len as usize);
+            let data =
+                core::slice::from_raw_parts((*skb.as_ptr()).data, (*skb.as_ptr()).len as usize);
             // Receiver and transmitter.
             let station = match data.get(4..16) {
                 Some(addresses) => bindings::ieee80211_find_sta_by_ifaddr(

@@ -94,7 +94,11 @@ impl<T: Operations> Callbacks<T> {
         } else {
             None
         },
-        flush: if T::HAS_FLUSH { Some(Self::flush) } else { None },
+        flush: if T::HAS_FLUSH {
+            Some(Self::flush)
+        } else {
+            None
+        },
         ampdu_action: if T::HAS_AMPDU_ACTION {
             Some(Self::ampdu_action)
         } else {
@@ -237,7 +241,10 @@ impl<T: Operations> Callbacks<T> {
     ) {
         let change = VifChange {
             association: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_ASSOC),
-            addresses: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_ARP_FILTER),
+            addresses: has(
+                changed,
+                bindings::ieee80211_bss_change_BSS_CHANGED_ARP_FILTER,
+            ),
             power_save: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_PS)
                 // SAFETY: See above; the configuration changes only with the mutex held.
                 .then(|| unsafe { (*hw).conf.dynamic_ps_timeout }),
@@ -256,7 +263,10 @@ impl<T: Operations> Callbacks<T> {
             bssid: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_BSSID),
             slot: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_ERP_SLOT),
             signal_threshold: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_CQM),
-            bandwidth: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_BANDWIDTH),
+            bandwidth: has(
+                changed,
+                bindings::ieee80211_bss_change_BSS_CHANGED_BANDWIDTH,
+            ),
         };
         // SAFETY: See above.
         unsafe { data::<T>(hw).link_changed(&SLEEPS, Vif::from_ptr(vif), change) };
@@ -317,13 +327,8 @@ impl<T: Operations> Callbacks<T> {
         from_result(|| {
             let key = NonNull::new(key).ok_or(EINVAL)?;
             // SAFETY: See above.
-            let (data, vif, mut key) = unsafe {
-                (
-                    data::<T>(hw),
-                    Vif::from_ptr(vif),
-                    Key::new(key, station),
-                )
-            };
+            let (data, vif, mut key) =
+                unsafe { (data::<T>(hw), Vif::from_ptr(vif), Key::new(key, station)) };
             data.set_key(&SLEEPS, command, vif, &mut key).map(|()| 0)
         })
     }
@@ -370,7 +375,8 @@ impl<T: Operations> Callbacks<T> {
         };
         from_result(|| {
             let category = u8::try_from(category).map_err(|_| EINVAL)?;
-            data.conf_tx(&SLEEPS, vif, category, &parameters).map(|()| 0)
+            data.conf_tx(&SLEEPS, vif, category, &parameters)
+                .map(|()| 0)
         })
     }
 

@@ -59,8 +59,7 @@ impl ScanRequest {
             ScanChannel {
                 // Megahertz of both bands fit.
                 frequency: channel.center_freq as u16,
-                passive: channel.flags
-                    & bindings::ieee80211_channel_flags_IEEE80211_CHAN_NO_IR
+                passive: channel.flags & bindings::ieee80211_channel_flags_IEEE80211_CHAN_NO_IR
                     != 0,
                 max_power: channel.max_power,
             }

@@ -74,7 +74,10 @@ impl TxDescription {
             };
             let key = (!control.hw_key.is_null()).then(|| {
                 let key = &*control.hw_key;
-                (Suite::new(key.cipher), u8::try_from(key.keyidx).unwrap_or(0))
+                (
+                    Suite::new(key.cipher),
+                    u8::try_from(key.keyidx).unwrap_or(0),
+                )
             });
             Self {
                 interface,

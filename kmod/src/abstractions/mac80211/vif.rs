@@ -295,8 +295,7 @@ impl Configuration<'_> {
             return None;
         }
         // SAFETY: A channel of the wiphy, which lives as long as the hardware.
-        let (centre, band) =
-            unsafe { ((*definition.chan).center_freq, (*definition.chan).band) };
+        let (centre, band) = unsafe { ((*definition.chan).center_freq, (*definition.chan).band) };
         let width = match definition.width {
             bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_20_NOHT => Width::NoHt,
             bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_40

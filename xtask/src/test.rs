@@ -44,6 +44,9 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         command
     };
 
+    if options.only.is_none() {
+        lab::prepare_in_background();
+    }
     let mut step = |name: &str, run: &mut dyn FnMut() -> Result<Outcome>| {
         if wanted(name) {
             summary.step(name, run);
@@ -84,8 +87,6 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     step("documentation", &mut || {
         check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
-    step("laboratory", &mut || lab::step(project, false));
-    step("laboratory, debug kernel", &mut || lab::step(project, true));
     if has_fuzz {
         step("fuzz: format", &mut || {
             check_with("fmt", &mut fuzz_cargo(&["fmt", "--check"]))
@@ -101,5 +102,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             fuzz::step(project, options.fuzz_seconds)
         });
     }
+    // Last, because the kernels have been built meanwhile.
+    step("laboratory", &mut || lab::step(project, false));
+    step("laboratory, debug kernel", &mut || lab::step(project, true));
     Ok(summary.finish())
 }

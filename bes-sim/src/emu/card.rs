@@ -157,6 +157,10 @@ impl<S: CommandSource> CardThread<S> {
 
     fn execute(&mut self, command: Command) -> Status {
         self.shares.commands += 1;
+        if self.shares.boot_commands.is_none() {
+            let started = self.slot.handle.with(|world| world.statistics().bursts > 0);
+            self.shares.boot_commands = started.then_some(self.shares.commands);
+        }
         match command.opcode {
             52 => self.register(command.argument),
             53 => self.data(command),

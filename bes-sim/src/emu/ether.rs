@@ -111,6 +111,8 @@ struct ChipRadio {
     /// Block ack agreements with the peer as originator: peer, traffic identifier, window.
     agreements: Vec<(Address, u8, u8)>,
     dirty: bool,
+    /// Frames it sent, each attempt counted, and frames it heard.
+    frames: (u64, u64),
 }
 
 impl ChipRadio {
@@ -180,6 +182,11 @@ impl Ether {
     /// What was counted.
     pub fn counters(&self) -> EtherCounters {
         self.counters
+    }
+
+    /// Frames a chip sent, each attempt counted, and frames it heard.
+    pub fn frames(&self, chip: usize) -> (u64, u64) {
+        self.chips[chip].frames
     }
 
     /// How many radios are there.
@@ -428,7 +435,8 @@ impl Ether {
             return;
         };
         let head = &lane.waiting[first];
-        let (receiver, rate) = (head.receiver(), self.rate(head, lane));
+        let receiver = head.receiver();
+        let (rate, best) = self.rate(head, lane);
         let group = receiver[0] & 1 != 0;
         let there = !group && self.acknowledges(receiver, lane.frequency, rate);
         let window = if there && head.is_qos() && matches!(rate, PhyRate::Ht { .. }) {
@@ -436,7 +444,7 @@ impl Ether {
         } else {
             1
         };
-        let flight = lane.gather(first, window, rate);
+        let flight = lane.gather(first, window, rate, best);
         let frames = flight.len();
         self.counters.flights += 1;
         self.counters.aggregates += u64::from(frames > 1);
@@ -469,14 +477,13 @@ impl Ether {
         self.land_if_due(lane, now);
     }
 
-    fn rate(&self, frame: &Waiting, lane: &Lane) -> PhyRate {
-        let asked = frame.rate(lane.band);
-        let settled = matches!(asked, PhyRate::Ht { .. }) && frame.is_qos();
-        if !settled || !self.config.best_rates {
-            return asked;
-        }
-        let best = self.announced.best(frame.transmitter(), frame.receiver());
-        best.unwrap_or(asked)
+    /// The rate of a frame, and whether it is the best between its ends. Only HT stations announce anything, so data
+    /// between two of them goes at an HT rate whatever the kernel has tried so far.
+    fn rate(&self, frame: &Waiting, lane: &Lane) -> (PhyRate, bool) {
+        let best = Some(frame)
+            .filter(|frame| self.config.best_rates && frame.is_qos())
+            .and_then(|frame| self.announced.best(frame.transmitter(), frame.receiver()));
+        best.map_or((frame.rate(lane.band), false), |best| (best, true))
     }
 
     /// Frames that waited too long for a place in a chip's queue fail.
@@ -656,6 +663,7 @@ impl Ether {
     fn hear(&mut self, index: usize, heard: Heard) {
         self.counters.to_chips += 1;
         let chip = &mut self.chips[index];
+        chip.frames.1 += 1;
         chip.heard.push_back(heard);
         chip.dirty |= self.acting != Some(index);
         if chip.heard.len() > HEARD {
@@ -758,6 +766,7 @@ impl Ether {
         end: Instant,
     ) -> bool {
         self.counters.from_chips += 1;
+        self.chips[chip].frames.0 += 1;
         if let Some(capture) = &mut self.capture {
             capture.write(mpdu, end, channel, exchange.rate, OWN_SIGNAL);
         }

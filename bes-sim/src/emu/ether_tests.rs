@@ -488,3 +488,49 @@ fn radios_come_and_go() {
     air.ether.advance_orphans(Instant::ZERO);
     assert_eq!(air.got().len(), 1);
 }
+
+#[test]
+fn data_between_ht_stations_goes_at_their_best_rate_whatever_the_kernel_tries() {
+    let mut air = Air::new(true, 1);
+    air.ether = Ether::new(
+        EtherConfig {
+            family: FAMILY,
+            limited: true,
+            signal_dbm: -45,
+            best_rates: true,
+        },
+        1,
+    );
+    air.ether.set_station_address(0, CHIP);
+    air.ether.tune(0, Some(SIX));
+    air.ether.set_block_ack(0, AP, 0, false, 64);
+    // HT capabilities: short guard interval at 20 MHz.
+    let mut beacon = mpdu(BEACON, [0xFF; 6], AP, 12);
+    beacon.extend_from_slice(&[45, 2, 0x20, 0]);
+    air.send(AP_RADIO, &beacon, LEGACY, Instant::ZERO);
+    let mut request = mpdu(0x00, AP, CHIP, 4);
+    request.extend_from_slice(&[45, 2, 0x20, 0]);
+    let exchange = Exchange {
+        frames: &[&request],
+        rate: PhyRate::Ofdm(6),
+        rts: false,
+    };
+    air.settle(0, Instant::ZERO);
+    air.ether.exchange(0, &exchange, Instant::ZERO);
+    air.heard(0);
+    for _ in 0..2 {
+        air.send(AP_RADIO, &mpdu(QOS, CHIP, AP, 900), LEGACY, Instant::ZERO);
+    }
+    // A frame that is no data keeps its rate.
+    air.send(
+        AP_RADIO,
+        &mpdu(AUTHENTICATION, CHIP, AP, 6),
+        LEGACY,
+        Instant::ZERO,
+    );
+    air.settle(0, Instant::ZERO);
+    let heard: Vec<_> = std::iter::from_fn(|| air.ether.pop_heard(0))
+        .map(|heard| (heard.rate.units_100k(), heard.ampdu))
+        .collect();
+    assert_eq!(heard, [(722, true), (722, true), (60, false)]);
+}

@@ -149,7 +149,14 @@ impl Lane {
     }
 
     /// Moves the frame at `first` and, up to `window`, those behind it that may share its A-MPDU to the flying ones.
-    pub(super) fn gather(&mut self, first: usize, window: usize, rate: PhyRate) -> &[Waiting] {
+    /// `best`: all of them go at `rate`, whatever was asked for.
+    pub(super) fn gather(
+        &mut self,
+        first: usize,
+        window: usize,
+        rate: PhyRate,
+        best: bool,
+    ) -> &[Waiting] {
         self.flying.clear();
         let Some(head) = self.waiting.remove(first) else {
             return &self.flying;
@@ -163,7 +170,7 @@ impl Lane {
             let next = &self.waiting[at];
             let same = next.is_qos()
                 && (next.radio, next.receiver(), next.tid()) == identity
-                && matches!(next.rate(self.band), PhyRate::Ht { .. });
+                && (best || matches!(next.rate(self.band), PhyRate::Ht { .. }));
             if !same {
                 at += 1;
                 continue;

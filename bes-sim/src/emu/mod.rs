@@ -342,7 +342,11 @@ pub fn run(options: &Options) -> Result<bool> {
         cards: slots
             .iter()
             .zip(&shares)
-            .map(|(slot, shares)| CardReport::new(slot, shares))
+            .zip(&options.cards.0)
+            .map(|((slot, shares), number)| {
+                let frames = hub.ether().frames(slot.number);
+                CardReport::new(*number, slot, shares, frames)
+            })
             .collect(),
         medium: {
             let ether = hub.ether();

@@ -18,6 +18,8 @@ pub struct Shares {
     pub refused: u64,
     /// Commands carried out.
     pub commands: u64,
+    /// Of these: until the first burst of the firmware, for the most part the download.
+    pub boot_commands: Option<u64>,
     /// Time in the emulated chip.
     pub chip: Duration,
     /// Time handing frames to the kernel.
@@ -68,7 +70,15 @@ pub struct CardReport {
     pub bursts: u64,
     /// Transfers of the host.
     pub transfers: u64,
-    /// Bus commands after the boot per message in either direction.
+    /// Frames the chip sent, each attempt counted.
+    pub frames_sent: u64,
+    /// Frames the chip heard.
+    pub frames_heard: u64,
+    /// Commands until the first burst of the firmware, for the most part the download.
+    pub boot_commands: u64,
+    /// Commands after that, per frame sent or heard.
+    pub commands_per_frame: f64,
+    /// Commands after that, per message in either direction.
     pub commands_per_message: f64,
     /// Messages per burst of the chip.
     pub messages_per_burst: f64,
@@ -156,8 +166,8 @@ fn ratio(count: u64, per: u64) -> f64 {
 const TEXTS: usize = 10;
 
 impl CardReport {
-    /// What a card did.
-    pub fn new(slot: &Slot, shares: &Shares) -> Self {
+    /// What the card in slot `card` did; `frames` are those its chip sent and heard.
+    pub fn new(card: usize, slot: &Slot, shares: &Shares, frames: (u64, u64)) -> Self {
         let statistics: Statistics = slot.handle.statistics();
         let mut texts = slot.handle.all_violations();
         let bus = slot.handle.violation_count();
@@ -167,9 +177,15 @@ impl CardReport {
         texts.truncate(TEXTS);
         let whole = shares.chip + shares.medium + shares.held + shares.waiting;
         let messages = statistics.messages_up + statistics.messages_down;
-        let boot = 2 * statistics.boot_messages;
+        let boot = shares.boot_commands.unwrap_or(shares.commands);
+        let commands = shares.commands - boot;
+        let (frames_sent, frames_heard) = frames;
         Self {
-            card: slot.number,
+            card,
+            frames_sent,
+            frames_heard,
+            boot_commands: boot,
+            commands_per_frame: ratio(commands, frames_sent + frames_heard),
             cmd52_reads: statistics.register_reads,
             cmd52_writes: statistics.register_writes,
             cmd53_reads: statistics.data_reads,
@@ -180,7 +196,7 @@ impl CardReport {
             messages_down: statistics.messages_down,
             bursts: statistics.bursts,
             transfers: statistics.transfers,
-            commands_per_message: ratio(statistics.commands().saturating_sub(boot), messages),
+            commands_per_message: ratio(commands, messages),
             messages_per_burst: ratio(statistics.messages_up, statistics.bursts),
             messages_per_transfer: ratio(statistics.messages_down, statistics.transfers),
             interrupts: statistics.interrupts,
@@ -220,12 +236,12 @@ impl std::fmt::Display for Report {
         for card in &self.cards {
             writeln!(
                 f,
-                "card {}: {} CMD52, {} CMD53, {:.3} commands per message, {:.1} messages per burst up, {:.1} down, {} \
+                "card {}: {} CMD52, {} CMD53, {:.3} commands per frame, {:.1} messages per burst up, {:.1} down, {} \
                  violations",
                 card.card,
                 card.cmd52_reads + card.cmd52_writes,
                 card.cmd53_reads + card.cmd53_writes,
-                card.commands_per_message,
+                card.commands_per_frame,
                 card.messages_per_burst,
                 card.messages_per_transfer,
                 card.violations

@@ -122,9 +122,8 @@ pub(crate) struct Control<M: Memory> {
 
 impl<M: Memory> Control<M> {
     pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
-        let world = World::new(config, memory)?;
         Ok(Self {
-            world: memory.place(world)?,
+            world: Self::place_world(config, memory)?,
             scan: Scan::new(memory)?,
             orders: LargeRing::within(memory, MAX_REQUESTS)?,
             running: None,
@@ -134,6 +133,13 @@ impl<M: Memory> Control<M> {
             open: false,
             started: None,
         })
+    }
+
+    // Apart, as in `Device`.
+    #[inline(never)]
+    fn place_world(config: DeviceConfig, memory: &mut M) -> Result<M::Place<World<M>>, NoMemory> {
+        let world = World::new(config, memory)?;
+        memory.place(world)
     }
 
     /// Takes a request. What needs no command is done at once; the rest waits for its turn.

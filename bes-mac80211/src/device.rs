@@ -161,16 +161,33 @@ where
         config: DeviceConfig,
         memory: &mut S::Memory,
     ) -> Result<Self, NoMemory> {
-        let bottom_half = BottomHalf::new(transport, memory)?;
-        let bottom_half = memory.place(bottom_half)?;
-        let core = Core::new(config, memory)?;
         Ok(Self {
-            bottom_half,
-            core: memory.place(core)?,
+            bottom_half: Self::place_bottom_half(transport, memory)?,
+            core: Self::place_core(config, memory)?,
             state: State::Off,
             poll_at: None,
             power_transition: false,
         })
+    }
+
+    // Apart from each other and from whoever puts a device together: what moves into its place here passes over the
+    // stack, and would need room there all at once.
+    #[inline(never)]
+    fn place_bottom_half(
+        transport: T,
+        memory: &mut S::Memory,
+    ) -> Result<Placed<BottomHalf<T, S::Frame, Tag, S::Memory>, S>, NoMemory> {
+        let bottom_half = BottomHalf::new(transport, memory)?;
+        memory.place(bottom_half)
+    }
+
+    #[inline(never)]
+    fn place_core(
+        config: DeviceConfig,
+        memory: &mut S::Memory,
+    ) -> Result<Placed<Core<S::Frame, S::Memory>, S>, NoMemory> {
+        let core = Core::new(config, memory)?;
+        memory.place(core)
     }
 
     /// Asks for something. The result comes as [`Event::Completed`] from a later [`run`](Self::run).

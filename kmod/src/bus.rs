@@ -173,7 +173,10 @@ impl<S: Upper> Body for Owner<S> {
     }
 }
 
+// Apart from the loop, and in steps that are apart from each other: what is put together here moves over the stack, which
+// is small, and need not be there when the loop runs.
 impl<S: Upper> Owner<S> {
+    #[inline(never)]
     fn set_up(self) -> Result<KBox<Live<S>>> {
         if let Err(lack) = self.function.check() {
             dev_err!(self.device, "{}\n", lack);
@@ -182,21 +185,39 @@ impl<S: Upper> Owner<S> {
         let files = Files::new(self.device.clone());
         let address = mac_policy::address(&self.device, &files);
         let stack = S::new(self.bell, self.device.clone(), address)?;
-        let transport = SdioTransport::new(self.function, files, BusConfig::default());
-        let transport = Traced::new(transport, self.device.clone())?;
-        let config = DeviceConfig::new(address, &SDD);
-        let driver = Device::new(transport, config, &mut Tables).map_err(|_| ENOMEM)?;
-        Ok(KBox::new(
-            Live {
-                device: self.device,
-                driver,
-                stack,
-                registry: self.registry,
-                stage: Stage::Booting { attempts: 0 },
-            },
-            GFP_KERNEL,
-        )?)
+        let driver = driver(self.function, files, &self.device, address)?;
+        live(self.device, driver, stack, self.registry)
     }
+}
+
+#[inline(never)]
+fn driver<S: Upper>(
+    function: KernelFunction<S::Buffer>,
+    files: Files,
+    device: &ARef<device::Device>,
+    address: MacAddress,
+) -> Result<Driver<S>> {
+    let transport = SdioTransport::new(function, files, BusConfig::default());
+    let transport = Traced::new(transport, device.clone())?;
+    let config = DeviceConfig::new(address, &SDD);
+    Device::new(transport, config, &mut Tables).map_err(|_| ENOMEM)
+}
+
+#[inline(never)]
+fn live<S: Upper>(
+    device: ARef<device::Device>,
+    driver: Driver<S>,
+    stack: S,
+    registry: Arc<Registry<S::Registration>>,
+) -> Result<KBox<Live<S>>> {
+    let live = Live {
+        device,
+        driver,
+        stack,
+        registry,
+        stage: Stage::Booting { attempts: 0 },
+    };
+    Ok(KBox::new(live, GFP_KERNEL)?)
 }
 
 /// Whether it may help to boot again.
@@ -209,14 +230,13 @@ fn may_pass(reason: RecoveryReason) -> bool {
 }
 
 impl<S: Upper> Live<S> {
+    #[inline(never)]
     fn run(&mut self, bell: &Bell) {
-        let mut serving = false;
         loop {
             let reasons = bell.answer();
             if reasons.has(Reasons::STOP) {
                 break;
             }
-            serving |= reasons.has(Reasons::INTERRUPT);
             self.stack.take_over(&mut self.driver);
             let deadline = self.driver.run(reasons, &mut self.stack);
             let acted = self.advance();
@@ -226,9 +246,7 @@ impl<S: Upper> Live<S> {
                 bell.breathe();
                 continue;
             }
-            if core::mem::take(&mut serving) {
-                function.served();
-            }
+            function.rest();
             bell.rest(deadline);
         }
         self.end();

@@ -12,6 +12,7 @@ use bes_hal::doorbell::Reasons;
 use bes_hal::frame::RxBuffer;
 use bes_hal::sdio::{Cmd53, Count, Direction, HostLimits, SdioFunction};
 use bes_hal::{Instant, SdioError};
+use bes_sdio_bus::regs::LENGTH_HIGH;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::device::Device;
@@ -60,6 +61,8 @@ pub(crate) struct KernelFunction<B> {
     enabled: bool,
     interrupt_claimed: bool,
     tuning_held: bool,
+    /// The card has raised its interrupt, and it was not acknowledged since.
+    unacknowledged: bool,
     buffers: PhantomData<fn() -> B>,
 }
 
@@ -84,6 +87,7 @@ impl<B: BurstMemory> KernelFunction<B> {
             enabled: false,
             interrupt_claimed: false,
             tuning_held: false,
+            unacknowledged: false,
             buffers: PhantomData,
         })
     }
@@ -93,9 +97,12 @@ impl<B: BurstMemory> KernelFunction<B> {
         tracepoints::transfer(&self.device, write, command.address, bytes, failed);
     }
 
-    /// The interrupts so far were served: the card may raise the next.
-    pub(crate) fn served(&self) {
-        self.bus.served();
+    /// The owner is about to rest: if it has acknowledged the interrupt, the card may raise the next. One that it has left
+    /// alone, because it waits for something else, is not shown to it again and again.
+    pub(crate) fn rest(&self) {
+        if !self.unacknowledged {
+            self.bus.served();
+        }
     }
 
     /// Whether card and host can do what the protocol needs.
@@ -152,7 +159,10 @@ impl<B: BurstMemory> SdioFunction for KernelFunction<B> {
     }
 
     fn read_register(&mut self, address: u32) -> Result<u8, SdioError> {
-        Ok(self.bus.read_register(address)?)
+        let value = self.bus.read_register(address)?;
+        // This read takes the card's interrupt away (specification: file 10, section 7.4).
+        self.unacknowledged &= address != LENGTH_HIGH;
+        Ok(value)
     }
 
     fn write_register(&mut self, address: u32, value: u8) -> Result<(), SdioError> {
@@ -200,7 +210,9 @@ impl<B: BurstMemory> SdioFunction for KernelFunction<B> {
     }
 
     fn take_interrupt(&mut self) -> bool {
-        self.interrupt.raised.swap(false, Ordering::AcqRel)
+        let raised = self.interrupt.raised.swap(false, Ordering::AcqRel);
+        self.unacknowledged |= raised;
+        raised
     }
 
     fn hold_tuning(&mut self, hold: bool) {

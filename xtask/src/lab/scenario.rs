@@ -112,7 +112,7 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "reload",
         Needs::Driver,
         240,
-        NOT_YET,
+        RELEASE,
         "the module is unloaded and loaded 50 times while connected",
     ),
     scenario(
@@ -133,14 +133,14 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "firmware",
         Needs::Driver,
         90,
-        NOT_YET,
+        RELEASE,
         "firmware files missing, empty, cut: one clear line, and a module that unloads",
     ),
     scenario(
         "wrong-order",
         Needs::Driver,
         90,
-        NOT_YET,
+        RELEASE,
         "iw and wpa_supplicant do things in the wrong order",
     ),
     scenario(

@@ -123,6 +123,13 @@ enum State {
 /// A place in the memory that the stack's platform handed in.
 type Placed<V, S> = <<S as Stack>::Memory as Memory>::Place<V>;
 
+/// The bottom half in a place of its own.
+type PlacedBottomHalf<T, S> =
+    Placed<BottomHalf<T, <S as Stack>::Frame, Tag, <S as Stack>::Memory>, S>;
+
+/// The core in a place of its own.
+type PlacedCore<S> = Placed<Core<<S as Stack>::Frame, <S as Stack>::Memory>, S>;
+
 /// Frames of one kind that wait in the device, if the stack above follows [`Device::room`].
 const FRAMES_AHEAD: usize = MAX_BATCH.saturating_mul(2);
 
@@ -137,8 +144,8 @@ where
     T: Transport,
     S: Stack<Buffer = T::Buffer>,
 {
-    bottom_half: Placed<BottomHalf<T, S::Frame, Tag, S::Memory>, S>,
-    core: Placed<Core<S::Frame, S::Memory>, S>,
+    bottom_half: PlacedBottomHalf<T, S>,
+    core: PlacedCore<S>,
     state: State,
     /// When the transition of the transport wants to be polled again.
     poll_at: Option<Instant>,
@@ -176,16 +183,13 @@ where
     fn place_bottom_half(
         transport: T,
         memory: &mut S::Memory,
-    ) -> Result<Placed<BottomHalf<T, S::Frame, Tag, S::Memory>, S>, NoMemory> {
+    ) -> Result<PlacedBottomHalf<T, S>, NoMemory> {
         let bottom_half = BottomHalf::new(transport, memory)?;
         memory.place(bottom_half)
     }
 
     #[inline(never)]
-    fn place_core(
-        config: DeviceConfig,
-        memory: &mut S::Memory,
-    ) -> Result<Placed<Core<S::Frame, S::Memory>, S>, NoMemory> {
+    fn place_core(config: DeviceConfig, memory: &mut S::Memory) -> Result<PlacedCore<S>, NoMemory> {
         let core = Core::new(config, memory)?;
         memory.place(core)
     }

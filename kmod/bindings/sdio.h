@@ -3,7 +3,6 @@
 #include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/firmware.h>
-#include <linux/gpio/consumer.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>

@@ -4,6 +4,7 @@
  */
 #include <linux/dmi.h>
 #include <linux/etherdevice.h>
+#include <linux/gpio/consumer.h>
 #include <linux/of.h>
 #include <linux/of_net.h>
 #include <linux/property.h>
@@ -18,6 +19,26 @@ int bes_property_address(struct device *dev, const char *name, u8 *address)
 int bes_nvmem_address(struct device *dev, u8 *address)
 {
 	return of_get_mac_address_nvmem(dev->of_node, address);
+}
+
+struct gpio_desc *bes_gpiod_get_input(struct device *dev, const char *name)
+{
+	return gpiod_get_optional(dev, name, GPIOD_IN);
+}
+
+struct gpio_desc *bes_gpiod_get_output(struct device *dev, const char *name)
+{
+	return gpiod_get_optional(dev, name, GPIOD_OUT_LOW);
+}
+
+int bes_gpiod_set(struct gpio_desc *line, int value)
+{
+	return gpiod_set_value_cansleep(line, value);
+}
+
+void bes_gpiod_put(struct gpio_desc *line)
+{
+	gpiod_put(line);
 }
 
 const char *bes_machine_name(unsigned int n)

@@ -46,14 +46,14 @@ impl Line {
         name: &CStr,
         direction: Direction,
     ) -> Result<Option<Self>> {
-        let flags = match direction {
-            Direction::Input => bindings::gpiod_flags_GPIOD_IN,
-            Direction::Output => bindings::gpiod_flags_GPIOD_OUT_LOW,
-        };
         let device: *const Device<Bound> = device;
+        let device = device.cast_mut().cast();
         // SAFETY: `device` is valid, a `Device` is a `struct device`, and `name` ends with a NUL.
         let line = unsafe {
-            bindings::gpiod_get_optional(device.cast_mut().cast(), name.as_char_ptr(), flags)
+            match direction {
+                Direction::Input => bindings::bes_gpiod_get_input(device, name.as_char_ptr()),
+                Direction::Output => bindings::bes_gpiod_get_output(device, name.as_char_ptr()),
+            }
         };
         // What `IS_ERR()` does: the last page of the address space holds error numbers.
         let number = line.addr().cast_signed();
@@ -71,15 +71,13 @@ impl Line {
     /// What the controller of the line reports.
     pub(crate) fn set(&self, active: bool) -> Result {
         // SAFETY: The descriptor is valid by the type invariants.
-        to_result(unsafe {
-            bindings::gpiod_set_value_cansleep(self.line.as_ptr(), i32::from(active))
-        })
+        to_result(unsafe { bindings::bes_gpiod_set(self.line.as_ptr(), i32::from(active)) })
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
         // SAFETY: The descriptor is ours by the type invariants, and not used again.
-        unsafe { bindings::gpiod_put(self.line.as_ptr()) };
+        unsafe { bindings::bes_gpiod_put(self.line.as_ptr()) };
     }
 }

@@ -94,7 +94,7 @@ impl Inspection {
         {
             let mut text = self.text.lock();
             // Out of memory: the reader sees what there is.
-            let _cut = write_page(self.page, &mut *text, driver, counters, calls, now);
+            let _cut = write_page(self.page, &mut text, driver, counters, calls, now);
         }
         self.done.happen();
     }

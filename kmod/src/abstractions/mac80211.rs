@@ -335,6 +335,9 @@ impl<T: Operations> Hardware<T> {
 
     /// Calls `each` for every active interface, inside an RCU section: no sleeping.
     fn for_each_vif<F: FnMut(&Vif)>(&self, mut each: F) {
+        /// # Safety
+        ///
+        /// `data` points to an `F` that nobody else uses, and `vif` is valid.
         unsafe extern "C" fn trampoline<F: FnMut(&Vif)>(
             data: *mut core::ffi::c_void,
             _address: *mut u8,

@@ -21,6 +21,12 @@ use kernel::prelude::*;
 use kernel::types::NotThreadSafe;
 
 /// The callbacks for the operations of `T`.
+///
+/// # Safety
+///
+/// Every callback has the same requirements: `hw` is hardware with the operations of `T`, the other pointers are valid
+/// during the call, and it is called in the context that the documentation of the member of `struct ieee80211_ops` with
+/// its name says. mac80211 keeps to that; [`operations`](Self::operations) puts each callback at the place of its name.
 pub(super) struct Callbacks<T>(PhantomData<T>);
 
 /// Evidence for callbacks that may sleep.
@@ -49,8 +55,6 @@ fn has(changed: u64, flag: bindings::ieee80211_bss_change) -> bool {
     changed & flag as u64 != 0
 }
 
-// SAFETY of all callbacks: mac80211 calls them with hardware of `T` and with pointers that are valid during the call, in
-// the context that its documentation names; `operations` puts each at the place of that name.
 impl<T: Operations> Callbacks<T> {
     const OPERATIONS: bindings::ieee80211_ops = bindings::ieee80211_ops {
         tx: Some(Self::tx),
@@ -133,6 +137,9 @@ impl<T: Operations> Callbacks<T> {
         &Self::OPERATIONS
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn tx(
         hw: *mut bindings::ieee80211_hw,
         _control: *mut bindings::ieee80211_tx_control,
@@ -142,7 +149,7 @@ impl<T: Operations> Callbacks<T> {
             return;
         };
         let mut copies = 0;
-        // SAFETY: See above; mac80211 gives the frame up, with bottom halves off inside an RCU section.
+        // SAFETY: By the safety requirements; mac80211 gives the frame up, with bottom halves off inside an RCU section.
         unsafe {
             let Ok(frame) = SkBuff::from_raw(skb, &mut copies) else {
                 return;
@@ -154,51 +161,66 @@ impl<T: Operations> Callbacks<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn wake_tx_queue(
         hw: *mut bindings::ieee80211_hw,
         queue: *mut bindings::ieee80211_txq,
     ) {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).wake_tx_queue(&ATOMIC, (*queue).ac) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn start(hw: *mut bindings::ieee80211_hw) -> c_int {
         from_result(|| {
-            // SAFETY: See above.
+            // SAFETY: By the safety requirements.
             let private = unsafe { private::<T>(hw) };
-            // SAFETY: See above.
+            // SAFETY: By the safety requirements.
             unsafe { &*private.data }.start(&SLEEPS)?;
             private.open.store(true, Ordering::Relaxed);
             Ok(0)
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn stop(hw: *mut bindings::ieee80211_hw, _suspend: bool) {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let private = unsafe { private::<T>(hw) };
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { &*private.data }.stop(&SLEEPS);
         private.open.store(false, Ordering::Relaxed);
         // SAFETY: Process context. A hand-over that still found the hardware open is over afterwards.
         unsafe { bindings::synchronize_rcu() };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn add_interface(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, vif) = unsafe { (data::<T>(hw), Vif::from_ptr(vif)) };
         from_result(|| data.add_interface(&SLEEPS, vif, vif.kind()).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn change_interface(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
         kind: bindings::nl80211_iftype,
         p2p: bool,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, vif) = unsafe { (data::<T>(hw), Vif::from_ptr(vif)) };
         from_result(|| {
             data.change_interface(&SLEEPS, vif, VifKind::new(kind, p2p))
@@ -206,20 +228,26 @@ impl<T: Operations> Callbacks<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn remove_interface(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
     ) {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).remove_interface(&SLEEPS, Vif::from_ptr(vif)) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn config(
         hw: *mut bindings::ieee80211_hw,
         _radio: c_int,
         changed: u32,
     ) -> c_int {
-        // SAFETY: See above; the configuration changes only with the mutex held.
+        // SAFETY: By the safety requirements; the configuration changes only with the mutex held.
         let (data, configuration) = unsafe { (data::<T>(hw), &(*hw).conf) };
         let has = |flag| changed & flag != 0;
         let change = HardwareChange {
@@ -234,6 +262,9 @@ impl<T: Operations> Callbacks<T> {
         from_result(|| data.config(&SLEEPS, &change).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn vif_cfg_changed(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
@@ -246,13 +277,16 @@ impl<T: Operations> Callbacks<T> {
                 bindings::ieee80211_bss_change_BSS_CHANGED_ARP_FILTER,
             ),
             power_save: has(changed, bindings::ieee80211_bss_change_BSS_CHANGED_PS)
-                // SAFETY: See above; the configuration changes only with the mutex held.
+                // SAFETY: By the safety requirements; the configuration changes only with the mutex held.
                 .then(|| unsafe { (*hw).conf.dynamic_ps_timeout }),
         };
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).vif_changed(&SLEEPS, Vif::from_ptr(vif), change) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn link_info_changed(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
@@ -268,19 +302,25 @@ impl<T: Operations> Callbacks<T> {
                 bindings::ieee80211_bss_change_BSS_CHANGED_BANDWIDTH,
             ),
         };
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).link_changed(&SLEEPS, Vif::from_ptr(vif), change) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn prepare_multicast(
         _hw: *mut bindings::ieee80211_hw,
         list: *mut bindings::netdev_hw_addr_list,
     ) -> u64 {
-        // SAFETY: See above; the list is locked during the call.
+        // SAFETY: By the safety requirements; the list is locked during the call.
         let groups = T::prepare_multicast(unsafe { GroupAddresses::new(list) });
         groups.map_or(0, |groups| KBox::into_raw(groups) as u64)
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn configure_filter(
         hw: *mut bindings::ieee80211_hw,
         _changed: c_uint,
@@ -297,7 +337,7 @@ impl<T: Operations> Callbacks<T> {
             ieee80211_filter_flags_FIF_OTHER_BSS as OTHER_BSS,
             ieee80211_filter_flags_FIF_PROBE_REQ as PROBE_REQUESTS,
         };
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let flags = unsafe {
             *total &= ALL_MULTICAST | BEACONS | FCS_ERRORS | OTHER_BSS | PROBE_REQUESTS;
             *total
@@ -309,10 +349,13 @@ impl<T: Operations> Callbacks<T> {
             other_bss: flags & OTHER_BSS != 0,
             probe_requests: flags & PROBE_REQUESTS != 0,
         };
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).configure_filter(&SLEEPS, filter, groups) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn set_key(
         hw: *mut bindings::ieee80211_hw,
         command: bindings::set_key_cmd,
@@ -326,19 +369,22 @@ impl<T: Operations> Callbacks<T> {
         };
         from_result(|| {
             let key = NonNull::new(key).ok_or(EINVAL)?;
-            // SAFETY: See above.
+            // SAFETY: By the safety requirements.
             let (data, vif, mut key) =
                 unsafe { (data::<T>(hw), Vif::from_ptr(vif), Key::new(key, station)) };
             data.set_key(&SLEEPS, command, vif, &mut key).map(|()| 0)
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn hw_scan(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
         request: *mut bindings::ieee80211_scan_request,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, vif, request) = unsafe {
             (
                 data::<T>(hw),
@@ -349,14 +395,20 @@ impl<T: Operations> Callbacks<T> {
         from_result(|| data.hw_scan(&SLEEPS, vif, request).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn cancel_hw_scan(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
     ) {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).cancel_hw_scan(&SLEEPS, Vif::from_ptr(vif)) };
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn conf_tx(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
@@ -364,7 +416,7 @@ impl<T: Operations> Callbacks<T> {
         category: u16,
         parameters: *const bindings::ieee80211_tx_queue_params,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, vif, from) = unsafe { (data::<T>(hw), Vif::from_ptr(vif), &*parameters) };
         let parameters = QueueParameters {
             txop: from.txop,
@@ -380,6 +432,9 @@ impl<T: Operations> Callbacks<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn set_rts_threshold(
         hw: *mut bindings::ieee80211_hw,
         _radio: c_int,
@@ -387,30 +442,36 @@ impl<T: Operations> Callbacks<T> {
     ) -> c_int {
         // Larger than any frame means never.
         let threshold = u16::try_from(value).ok();
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let data = unsafe { data::<T>(hw) };
         from_result(|| data.set_rts_threshold(&SLEEPS, threshold).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn flush(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
         _queues: u32,
         drop: bool,
     ) {
-        // SAFETY: See above; the interface is null for "all of them".
+        // SAFETY: By the safety requirements; the interface is null for "all of them".
         unsafe {
             let vif = (!vif.is_null()).then(|| Vif::from_ptr(vif));
             data::<T>(hw).flush(&SLEEPS, vif, drop);
         }
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn ampdu_action(
         hw: *mut bindings::ieee80211_hw,
         _vif: *mut bindings::ieee80211_vif,
         parameters: *mut bindings::ieee80211_ampdu_params,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, action) = unsafe { (data::<T>(hw), (*parameters).action) };
         let action = match action {
             bindings::ieee80211_ampdu_mlme_action_IEEE80211_AMPDU_RX_START
@@ -420,12 +481,15 @@ impl<T: Operations> Callbacks<T> {
         from_result(|| data.ampdu_action(&SLEEPS, action).map(|()| 0))
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn mgd_prepare_tx(
         hw: *mut bindings::ieee80211_hw,
         vif: *mut bindings::ieee80211_vif,
         info: *mut bindings::ieee80211_prep_tx_info,
     ) {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, vif, subtype) = unsafe { (data::<T>(hw), Vif::from_ptr(vif), (*info).subtype) };
         let leaving = matches!(
             u32::from(subtype),
@@ -434,11 +498,14 @@ impl<T: Operations> Callbacks<T> {
         data.mgd_prepare_tx(&SLEEPS, vif, leaving);
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn get_stats(
         hw: *mut bindings::ieee80211_hw,
         to: *mut bindings::ieee80211_low_level_stats,
     ) -> c_int {
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         let (data, to) = unsafe { (data::<T>(hw), &mut *to) };
         from_result(|| {
             let statistics = data.get_stats(&SLEEPS)?;
@@ -450,12 +517,15 @@ impl<T: Operations> Callbacks<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
     unsafe extern "C" fn reconfig_complete(
         hw: *mut bindings::ieee80211_hw,
         kind: bindings::ieee80211_reconfig_type,
     ) {
         let restarted = kind == bindings::ieee80211_reconfig_type_IEEE80211_RECONFIG_TYPE_RESTART;
-        // SAFETY: See above.
+        // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).reconfig_complete(&SLEEPS, restarted) };
     }
 }

@@ -18,8 +18,10 @@ const BINDGEN: &str = "0.72.1";
 /// Added to the C flags of kernel and modules. With the large code model, which user-mode Linux uses, Clang puts data into
 /// sections `.ldata` and `.lbss`. The kernel's linker script does not know them, and they end up behind `_end`: lockdep
 /// then takes static locks for dynamic ones and switches itself off at boot, and kmemleak does not look there for
-/// pointers. With an endless threshold, no data is large.
-pub(crate) const KCFLAGS: &str = "-mlarge-data-threshold=2147483647";
+/// pointers. With an endless threshold, no data is large. The parts that have the small code model (the vDSO) must not
+/// complain about it.
+pub(crate) const KCFLAGS: &str =
+    "-mlarge-data-threshold=2147483647 -Wno-unused-command-line-argument";
 
 /// Everything that the kernel is built from.
 pub(crate) struct Sources {

@@ -86,6 +86,8 @@ if [ ! -e "$out/portable.o" ] || ! cmp -s "$out/portable.list.tmp" "$out/portabl
 	$BES_LD -r -o "$out/portable.o" --whole-archive $(cat "$out/portable.rlibs.tmp")
 	# The crates' metadata is for rustc only, and large.
 	$BES_OBJCOPY --remove-section .rmeta "$out/portable.o"
+	# What Kbuild does with every object on architectures that need it, unless it does so when the module is linked.
+	[ -z "${BES_OBJTOOL:-}" ] || $BES_OBJTOOL "$out/portable.o"
 	mv "$out/portable.list.tmp" "$out/portable.list"
 fi
 rm -f "$out/portable.args.tmp" "$out/portable.list.tmp" "$out/portable.rlibs.tmp"

@@ -93,7 +93,7 @@ fn run(timing: BusTiming, steps: Vec<Step>) -> (Seen, mock_hal::Handle) {
     let (_, handle) = Card::insert(card, Box::new(lmac));
     handle.with(World::forget_identification);
     let seen = Seen::default();
-    let slot = Arc::new(Slot::new(0, handle.clone(), Box::new(seen.clone())));
+    let slot = Arc::new(Slot::new(0, 0, handle.clone(), Box::new(seen.clone())));
     let hub = Arc::new(Hub::new(clock, ether, None, None));
     hub.set_slots(vec![slot.clone()]);
     let host = Host {

@@ -168,7 +168,7 @@ impl Hub {
             tracer
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .write(slot.number, records);
+                .write(slot.place, records);
         }
     }
 

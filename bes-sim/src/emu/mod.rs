@@ -284,9 +284,9 @@ pub fn run(options: &Options) -> Result<bool> {
         sources.push(VsdioSource::open(*number)?);
     }
     let mut cards = Vec::new();
-    for (chip, source) in sources.into_iter().enumerate() {
+    for (chip, (source, &place)) in sources.into_iter().zip(&options.cards.0).enumerate() {
         let (function, handle) = world(options, &clock, &ether, chip);
-        let slot = Arc::new(Slot::new(chip, handle, source.interrupt()));
+        let slot = Arc::new(Slot::new(chip, place, handle, source.interrupt()));
         cards.push((source, slot, between(options, chip, function)));
     }
     let hub = Arc::new(Hub::new(clock, ether, Some(socket.sender()?), tracer));
@@ -342,10 +342,9 @@ pub fn run(options: &Options) -> Result<bool> {
         cards: slots
             .iter()
             .zip(&shares)
-            .zip(&options.cards.0)
-            .map(|((slot, shares), number)| {
+            .map(|(slot, shares)| {
                 let frames = hub.ether().frames(slot.number);
-                CardReport::new(*number, slot, shares, frames)
+                CardReport::new(slot, shares, frames)
             })
             .collect(),
         medium: {

@@ -166,8 +166,8 @@ fn ratio(count: u64, per: u64) -> f64 {
 const TEXTS: usize = 10;
 
 impl CardReport {
-    /// What the card in slot `card` did; `frames` are those its chip sent and heard.
-    pub fn new(card: usize, slot: &Slot, shares: &Shares, frames: (u64, u64)) -> Self {
+    /// What a card did; `frames` are those its chip sent and heard.
+    pub fn new(slot: &Slot, shares: &Shares, frames: (u64, u64)) -> Self {
         let statistics: Statistics = slot.handle.statistics();
         let mut texts = slot.handle.all_violations();
         let bus = slot.handle.violation_count();
@@ -181,7 +181,7 @@ impl CardReport {
         let commands = shares.commands - boot;
         let (frames_sent, frames_heard) = frames;
         Self {
-            card,
+            card: slot.place,
             frames_sent,
             frames_heard,
             boot_commands: boot,

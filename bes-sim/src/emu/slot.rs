@@ -24,8 +24,10 @@ pub struct Line {
 
 /// A card.
 pub struct Slot {
-    /// Its number.
+    /// Its number among the chips of this process.
     pub number: usize,
+    /// The slot of the virtual host it is in.
+    pub place: usize,
     /// Its world.
     pub handle: Handle,
     line: Mutex<Line>,
@@ -34,9 +36,15 @@ pub struct Slot {
 
 impl Slot {
     /// A card in its slot.
-    pub fn new(number: usize, handle: Handle, interrupt: Box<dyn InterruptLine>) -> Self {
+    pub fn new(
+        number: usize,
+        place: usize,
+        handle: Handle,
+        interrupt: Box<dyn InterruptLine>,
+    ) -> Self {
         Self {
             number,
+            place,
             handle,
             line: Mutex::default(),
             interrupt,

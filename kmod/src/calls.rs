@@ -374,7 +374,7 @@ impl Calls {
         }
     }
 
-    /// The owner ends: everything is answered, and nothing more is taken.
+    /// The owner ends: every request is answered, and nothing more is taken. Frames are the owner's to give back.
     pub(crate) fn close(&self) {
         let (posted, inspections) = {
             let mut mailbox = self.mailbox.lock();
@@ -392,7 +392,6 @@ impl Calls {
                 ticket.answer(Err(RequestError::Aborted));
             }
         }
-        while self.frames.pop().is_some() {}
     }
 
     /// The stack started or stopped the device.

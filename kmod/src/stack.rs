@@ -430,6 +430,9 @@ impl Drop for MacStack {
     /// Frames that the device gave back when it ended, and everybody who still waits.
     fn drop(&mut self) {
         self.calls.close();
+        while let Some((frame, _)) = self.calls.frames.pop() {
+            self.batch.push_dropped(frame);
+        }
         self.hand_over();
         self.end_scan(true);
         for (_, ticket) in self.waiting.drain_all() {

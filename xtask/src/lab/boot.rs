@@ -38,7 +38,7 @@ pub(crate) fn run(
 ) -> Report {
     let start = Instant::now();
     let mut report = Report::new(scenario.name, kernel.kind.name());
-    match attempt(kernel, products, scenario, logs) {
+    match attempt(kernel, products, scenario, logs, leaks) {
         Ok(found) => report = found,
         Err(error) => report.fail(&format!("{error:#}")),
     }
@@ -63,6 +63,7 @@ fn attempt(
     products: &Products,
     scenario: &Scenario,
     logs: &Path,
+    leaks: bool,
 ) -> Result<Report> {
     let limit = Duration::from_secs(u64::from(scenario.seconds * kernel.kind.slowness()));
     fs::create_dir_all(logs)?;
@@ -84,7 +85,7 @@ fn attempt(
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
     let console = File::create(logs.join(CONSOLE))?;
     let mut guest = Guest::start(
-        command(kernel, logs)?
+        command(kernel, logs, leaks)?
             .stdin(Stdio::null())
             .stdout(console.try_clone()?)
             .stderr(console),
@@ -115,8 +116,9 @@ fn attempt(
     )
 }
 
-/// The command that boots a guest whose init is this program.
-fn command(kernel: &Kernel, logs: &Path) -> Result<Command> {
+/// The command that boots a guest whose init is this program. Without `leaks`, a debug kernel does not follow memory: that
+/// makes it ten times faster.
+fn command(kernel: &Kernel, logs: &Path, leaks: bool) -> Result<Command> {
     let own = std::env::current_exe().context("where is this program?")?;
     let mut command = Command::new(kernel.build.join("linux"));
     command
@@ -132,6 +134,7 @@ fn command(kernel: &Kernel, logs: &Path) -> Result<Command> {
             "panic=0",
             "log_buf_len=4M",
         ])
+        .args((!leaks).then_some("kmemleak=off"))
         .arg(format!("init={}", own.display()))
         .arg(format!("uml_dir={}", logs.join("uml").display()))
         .arg(format!("{JOB_VARIABLE}={}", logs.join(JOB).display()))
@@ -171,7 +174,7 @@ pub(crate) fn shell(kernel: &Kernel, products: &Products, logs: &Path) -> Result
         "vsdio_selftest": products.vsdio_selftest,
     });
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
-    let status = command(kernel, logs)?.status()?;
+    let status = command(kernel, logs, true)?.status()?;
     anyhow::ensure!(status.success(), "the guest ended with {status}");
     Ok(())
 }

@@ -31,6 +31,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 
+/// The scenario in which a debug kernel always looks for leaks: loading, boot, unloading.
+const LEAKS: &str = "probe";
+
 /// What to play.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -46,6 +49,9 @@ pub(crate) struct Options {
     /// With the kernel that looks for mistakes: KASAN, lockdep, kmemleak and others.
     #[arg(long)]
     debug_kernel: bool,
+    /// Looks for memory that is never freed (debug kernel): ten times slower. `probe` always does.
+    #[arg(long, requires = "debug_kernel")]
+    leaks: bool,
     /// Keeps the logs of every scenario in this folder. Without it, those of failures are kept in the target folder.
     #[arg(long, value_name = "DIR")]
     keep_logs: Option<PathBuf>,
@@ -94,6 +100,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
                 &chosen,
                 options.keep_logs.as_deref(),
                 usize::from(options.jobs),
+                options.leaks,
                 &|report| {
                     if options.json {
                         println!("{}", report.json());
@@ -165,6 +172,7 @@ fn play(
     chosen: &[&Scenario],
     keep: Option<&Path>,
     jobs: usize,
+    leaks: bool,
     show: &(dyn Fn(&Report) + Sync),
 ) -> Result<Vec<Report>> {
     let lab = Ready::prepare(kind)?;
@@ -185,7 +193,13 @@ fn play(
                     return;
                 };
                 let logs = folder.join(format!("{}-{}", scenario.name, kind.name()));
-                let report = boot::run(&lab.kernel, &products, scenario, &logs);
+                let report = boot::run(
+                    &lab.kernel,
+                    &products,
+                    scenario,
+                    &logs,
+                    leaks || scenario.name == LEAKS,
+                );
                 show(&report);
                 if !report.passed() {
                     eprintln!("       logs: {}", logs.display());
@@ -250,7 +264,7 @@ pub(crate) fn step(project: &Project, debug: bool) -> Result<Outcome> {
     let chosen = scenario::select(&["all".to_owned()], kind).map_err(anyhow::Error::msg)?;
     // Speed is measured on the release kernel, one guest at a time.
     let jobs = if debug { 2 } else { 1 };
-    let reports = play(project, kind, &chosen, None, jobs, &|report| {
+    let reports = play(project, kind, &chosen, None, jobs, false, &|report| {
         println!("{}", report.text());
     })?;
     let passed = reports.iter().filter(|report| report.passed()).count();

@@ -35,6 +35,7 @@ pub(crate) fn run(
     products: &Products,
     scenario: &Scenario,
     logs: &Path,
+    leaks: bool,
 ) -> Report {
     let start = Instant::now();
     let mut report = Report::new(scenario.name, kernel.kind.name());

@@ -9,7 +9,7 @@ use mock_hal::air::{Band, Channel, PhyRate, Width};
 use std::collections::VecDeque;
 
 /// Most frames of one A-MPDU.
-pub(super) const AMPDU_FRAMES: usize = 32;
+pub(in crate::emu) const AMPDU_FRAMES: usize = 32;
 /// Most octets of one A-MPDU.
 const AMPDU_OCTETS: usize = 32 * 1024;
 /// Longest HT PPDU.

@@ -6,7 +6,7 @@
 //!        └────────── outgoing() ◄── exchange() ── chips
 //! ```
 //!
-//! It has no clock, no thread and no socket. One channel is one [`Lane`]: frames of radios wait in it until the medium
+//! It has no clock, no thread and no socket. One channel is one lane: frames of radios wait in it until the medium
 //! is free, fly, and land; then they are heard and their sender is told. What a chip sends is acknowledged at once and
 //! takes its airtime.
 //!

@@ -35,7 +35,7 @@ use crate::startup::Startup;
 use crate::types::{AccessCategory, ChannelType, Dbm, MacAddress};
 use crate::unjoin::Unjoin;
 use crate::vif::Connection;
-use crate::world::{ChannelSwitch, Effect, World};
+use crate::world::{ChannelSwitch, Effect, Pieces, World};
 use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::ledger::Owner;
@@ -121,9 +121,15 @@ pub(crate) struct Control<M: Memory> {
 }
 
 impl<M: Memory> Control<M> {
-    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
-        Ok(Self {
-            world: Self::place_world(config, memory)?,
+    /// A control plane where it stays.
+    #[inline(never)]
+    pub(crate) fn placed(
+        config: DeviceConfig,
+        pieces: Pieces<M>,
+        memory: &mut M,
+    ) -> Result<M::Place<Self>, NoMemory> {
+        let control = Self {
+            world: World::placed(config, pieces, memory)?,
             scan: Scan::new(memory)?,
             orders: LargeRing::within(memory, MAX_REQUESTS)?,
             running: None,
@@ -132,14 +138,8 @@ impl<M: Memory> Control<M> {
             waits_until: None,
             open: false,
             started: None,
-        })
-    }
-
-    // Apart, as in `Device`.
-    #[inline(never)]
-    fn place_world(config: DeviceConfig, memory: &mut M) -> Result<M::Place<World<M>>, NoMemory> {
-        let world = World::new(config, memory)?;
-        memory.place(world)
+        };
+        memory.place(control)
     }
 
     /// Takes a request. What needs no command is done at once; the rest waits for its turn.

@@ -35,6 +35,7 @@ use crate::stats::Stats;
 use crate::tx::{TxRefused, TxStatus};
 use crate::types::{AccessCategory, TxInfo};
 use crate::vif::Vif;
+use crate::world::Pieces;
 
 use bes_hal::doorbell::Reasons;
 use bes_hal::stack::Stack;
@@ -169,29 +170,15 @@ where
         memory: &mut S::Memory,
     ) -> Result<Self, NoMemory> {
         Ok(Self {
-            bottom_half: Self::place_bottom_half(transport, memory)?,
-            core: Self::place_core(config, memory)?,
+            bottom_half: BottomHalf::placed(transport, memory)?,
+            core: {
+                let pieces = Pieces::new(&config, memory)?;
+                Core::placed(config, pieces, memory)?
+            },
             state: State::Off,
             poll_at: None,
             power_transition: false,
         })
-    }
-
-    // Apart from each other and from whoever puts a device together: what moves into its place here passes over the
-    // stack, and would need room there all at once.
-    #[inline(never)]
-    fn place_bottom_half(
-        transport: T,
-        memory: &mut S::Memory,
-    ) -> Result<PlacedBottomHalf<T, S>, NoMemory> {
-        let bottom_half = BottomHalf::new(transport, memory)?;
-        memory.place(bottom_half)
-    }
-
-    #[inline(never)]
-    fn place_core(config: DeviceConfig, memory: &mut S::Memory) -> Result<PlacedCore<S>, NoMemory> {
-        let core = Core::new(config, memory)?;
-        memory.place(core)
     }
 
     /// Asks for something. The result comes as [`Event::Completed`] from a later [`run`](Self::run).
@@ -227,17 +214,22 @@ where
         self.core.transmit(interface, frame, info, now)
     }
 
-    /// How many more frames of this kind the device wants now: what two transfers carry, so that the bus does not wait for
-    /// frames, and no more, so that the stack above can still choose between those it has.
-    pub fn room(&self, interface: InterfaceId, category: AccessCategory) -> usize {
-        if self.state != State::Running {
+    /// How many more frames of an interface and category the device wants now: what two transfers carry, so that the bus
+    /// does not wait for frames, and no more, so that the stack above can still choose between those it has. One that
+    /// gives no more than that, each time after [`run`](Self::run), is never asked to stop. 0 while nothing can be sent.
+    pub fn room(&self, interface: InterfaceId, access_category: AccessCategory) -> usize {
+        let world = &self.core.control.world;
+        if self.state != State::Running || world.vif(interface).is_none() {
             return 0;
         }
-        let queue = FifoId::new(interface, category);
-        if self.core.queues.stopped().has(queue) {
+        let queues = &self.core.queues;
+        let queue = FifoId::new(interface, access_category);
+        if queues.stopped().has(queue) {
             return 0;
         }
-        FRAMES_AHEAD.saturating_sub(self.core.queues.frames(queue))
+        FRAMES_AHEAD
+            .saturating_sub(queues.frames(queue))
+            .min(queues.room(queue))
     }
 
     /// Does everything that is due: transitions, frames, commands, timers. Returns when to call again at the latest;
@@ -590,7 +582,7 @@ where
             }
             (State::Running, Lifecycle::Stop | Lifecycle::PowerOff) => {
                 self.core.control.set_open(false);
-                let control = &mut self.core.control;
+                let control = &mut *self.core.control;
                 control.scan.cancel(&mut control.world, None);
                 self.state = State::Draining {
                     token,

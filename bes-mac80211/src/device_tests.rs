@@ -445,6 +445,47 @@ fn connection_loss_is_told_with_its_reason() {
     assert!(bench.log().contains(&"000A/0"));
 }
 
+#[test]
+fn a_stack_that_gives_what_there_is_room_for_is_never_asked_to_stop_and_loses_nothing() {
+    use crate::types::{AccessCategory, Band, TxInfo};
+    let mut bench = Bench::running();
+    let (id, category) = (InterfaceId::Zero, AccessCategory::BestEffort);
+    let info = TxInfo::new(category, Band::TwoPointFourGhz);
+    // A management frame needs no association.
+    let probe_request = {
+        let mut frame = vec![0_u8; 40];
+        frame[0] = 0x40;
+        frame
+    };
+    assert_eq!(bench.device.room(InterfaceId::One, category), 0);
+    let room = bench.device.room(id, category);
+    assert!(room >= 32, "{room}");
+    let mut given = 0;
+    for _ in 0..5 {
+        let room = bench.device.room(id, category);
+        for _ in 0..room {
+            let now = bench.device.transport().now();
+            let frame = TestFrame::new(&probe_request);
+            assert!(bench.device.transmit(id, frame, info, now).is_ok());
+            given += 1;
+        }
+        assert_eq!(bench.device.room(id, category), 0);
+        bench.run();
+    }
+    assert!(!bench
+        .stack
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::QueueStop { .. } | Event::QueueWake { .. })));
+    assert!(given >= room);
+    assert_eq!(
+        bench.stack.statuses.len()
+            + bench.device.queued_frames()
+            + bench.device.bottom_half().in_flight(),
+        given
+    );
+}
+
 /// A stack whose platform has little memory. Nothing is ever sent to it.
 struct ScarceStack;
 

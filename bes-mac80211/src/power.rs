@@ -17,7 +17,7 @@ use crate::error::RequestError;
 use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::Response;
 use crate::world::World;
-use bes_hal::{Duration, Instant, Memory};
+use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::device_state::{DeviceMachine, Run, Settings};
 use bes_pm::ledger::{Hold, Ledger, Owner};
 use bes_pm::psm::{listen_interval, PmRequest};
@@ -226,6 +226,15 @@ impl Power {
             enabled: idle_sleep.is_some(),
             holds: [const { None }; CONDITIONS],
         }
+    }
+
+    /// The same where it stays.
+    #[inline(never)]
+    pub(crate) fn placed<M: Memory>(
+        idle_sleep: Option<Duration>,
+        memory: &mut M,
+    ) -> Result<M::Place<Self>, NoMemory> {
+        memory.place(Self::new(idle_sleep))
     }
 
     /// Whether the chip may be put to sleep at all.

@@ -17,6 +17,7 @@
 //! Every operation on one frame takes constant time, except that a requeue steps over the frames that were
 //! requeued before it.
 
+use crate::tx::Outline;
 use crate::types::{AccessCategory, TxInfo, ACCESS_CATEGORIES};
 use bes_hal::frame::TxFrame;
 use bes_hal::time::{earliest, Instant};
@@ -29,6 +30,9 @@ pub const POOL: u16 = 512;
 
 /// Number of interfaces of the chip.
 pub const INTERFACES: usize = InterfaceId::ALL.len();
+
+/// Bytes of the longest frame, roughly.
+const LONGEST: u32 = 1600;
 
 const NONE: u16 = u16::MAX;
 
@@ -217,14 +221,17 @@ pub struct Queued<F> {
     pub frame: F,
     /// What the stack said about it.
     pub info: TxInfo,
+    /// What its own bytes say about it.
+    pub outline: Outline,
     /// Its place.
     pub admission: Admission,
 }
 
-impl<F> Queued<F> {
+impl<F: TxFrame> Queued<F> {
     /// A frame that goes past the queues.
     pub(crate) fn unqueued(interface: InterfaceId, frame: F, info: TxInfo, now: Instant) -> Self {
         Self {
+            outline: Outline::of(frame.bytes(), &info),
             frame,
             info,
             admission: Admission {
@@ -253,12 +260,28 @@ impl Limits {
         bytes: 128 * 1600,
     };
 
-    const fn is_high(self, frames: u16, bytes: u32) -> bool {
-        frames >= (self.frames / 4).saturating_mul(3) || bytes >= (self.bytes / 4).saturating_mul(3)
+    /// Where the stack is asked to stop.
+    const fn high(self) -> Self {
+        Self {
+            frames: (self.frames / 4).saturating_mul(3),
+            bytes: (self.bytes / 4).saturating_mul(3),
+        }
     }
 
-    const fn is_low(self, frames: u16, bytes: u32) -> bool {
-        frames <= (self.frames / 8).saturating_mul(3) && bytes <= (self.bytes / 8).saturating_mul(3)
+    /// Where it is asked to go on.
+    const fn low(self) -> Self {
+        Self {
+            frames: (self.frames / 8).saturating_mul(3),
+            bytes: (self.bytes / 8).saturating_mul(3),
+        }
+    }
+
+    const fn is_reached(self, fifo: &Fifo) -> bool {
+        fifo.frames >= self.frames || fifo.bytes >= self.bytes
+    }
+
+    const fn is_kept(self, fifo: &Fifo) -> bool {
+        fifo.frames <= self.frames && fifo.bytes <= self.bytes
     }
 }
 
@@ -291,17 +314,20 @@ impl Fifo {
 #[derive(Debug)]
 struct Slot<F> {
     next: u16,
-    bytes: u32,
     content: Option<Queued<F>>,
 }
 
 /// All frames that wait in the host.
 pub struct TxQueues<F, M: Memory> {
     slots: M::Table<Slot<F>>,
-    capacity: u16,
-    /// Slots that only a frame coming back from the chip may take: a requeue must not fail because new frames were
-    /// faster.
-    reserve: u16,
+    /// At this many used slots everybody is asked to stop.
+    pool_mark: u16,
+    /// At this many none is taken in. The slots above it are for frames that come back from the chip: a requeue must
+    /// not fail because new frames were faster.
+    pool_limit: u16,
+    /// At this many they may go on. The distance keeps twelve queues from starting and stopping together with every
+    /// frame.
+    pool_rest: u16,
     free: u16,
     used: u16,
     /// By [`FifoId::index`]; more than there are, so that the index needs no check.
@@ -310,6 +336,8 @@ pub struct TxQueues<F, M: Memory> {
     nobody: Fifo,
     waiting: FifoSet,
     limits: Limits,
+    high_mark: Limits,
+    low_mark: Limits,
     order: u64,
     /// FIFOs that are above their own limit.
     high: FifoSet,
@@ -331,20 +359,22 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
             next = next.wrapping_add(1);
             Slot {
                 next: if next == pool { NONE } else { next },
-                bytes: 0,
                 content: None,
             }
         })?;
         Ok(Self {
             slots,
-            capacity: pool,
-            reserve: pool / 16,
+            pool_mark: pool.saturating_sub(pool / 8),
+            pool_limit: pool.saturating_sub(pool / 16),
+            pool_rest: pool / 2,
             free: 0,
             used: 0,
             fifos: [Fifo::EMPTY; PLACES],
             nobody: Fifo::EMPTY,
             waiting: FifoSet::EMPTY,
             limits,
+            high_mark: limits.high(),
+            low_mark: limits.low(),
             order: 0,
             high: FifoSet::EMPTY,
             pool_high: false,
@@ -365,40 +395,73 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         now: Instant,
     ) -> Result<(), F> {
         let queue = FifoId::new(interface, info.access_category);
-        let bytes = u32::try_from(frame.bytes().len()).unwrap_or(u32::MAX);
-        let fifo = *self.fifo(queue);
+        let outline = Outline::of(frame.bytes(), &info);
+        self.push_outlined(queue, frame, info, outline, now)
+    }
+
+    /// The same for a frame that was looked at already.
+    #[inline(always)]
+    pub(crate) fn push_outlined(
+        &mut self,
+        queue: FifoId,
+        frame: F,
+        info: TxInfo,
+        outline: Outline,
+        now: Instant,
+    ) -> Result<(), F> {
+        let place = queue.index() & MASK;
+        let Some(fifo) = self.fifos.get_mut(place) else {
+            return Err(frame);
+        };
+        let bytes = fifo.bytes.saturating_add(u32::from(outline.len));
         let full = fifo.frames >= self.limits.frames
-            || (fifo.frames > 0 && fifo.bytes.saturating_add(bytes) > self.limits.bytes)
-            || self.used >= self.capacity.saturating_sub(self.reserve);
-        if full {
-            return Err(frame);
-        }
-        let admission = Admission {
-            queue,
-            deadline: now.after(info.access_category.time_to_live()),
-            requeues: 0,
-            order: self.order,
-        };
-        let Some(slot) = self.take_slot() else {
+            || (fifo.frames > 0 && bytes > self.limits.bytes)
+            || self.used >= self.pool_limit;
+        let index = self.free;
+        let Some(slot) = self.slots.get_mut(usize::from(index)).filter(|_| !full) else {
             return Err(frame);
         };
-        if let Some(entry) = self.slot_mut(slot) {
-            entry.bytes = bytes;
-            entry.content = Some(Queued {
-                frame,
-                info,
-                admission,
-            });
-        }
+        self.free = core::mem::replace(&mut slot.next, NONE);
+        slot.content = Some(Queued {
+            frame,
+            info,
+            outline,
+            admission: Admission {
+                queue,
+                deadline: now.after(info.access_category.time_to_live()),
+                requeues: 0,
+                order: self.order,
+            },
+        });
         self.order = self.order.wrapping_add(1);
-        if let Some(tail) = self.slot_mut(fifo.tail) {
-            tail.next = slot;
-        } else {
-            self.fifo_mut(queue).head = slot;
+        fifo.frames = fifo.frames.wrapping_add(1);
+        fifo.bytes = bytes;
+        let bit = 1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
+        if self.high_mark.is_reached(fifo) {
+            self.high.0 |= bit;
         }
-        self.fifo_mut(queue).tail = slot;
-        self.count_in(queue, bytes);
+        let tail = core::mem::replace(&mut fifo.tail, index);
+        match self.slots.get_mut(usize::from(tail)) {
+            Some(tail) => tail.next = index,
+            None => fifo.head = index,
+        }
+        self.waiting.0 |= bit;
+        self.used = self.used.wrapping_add(1);
+        if self.used >= self.pool_mark {
+            self.pool_high = true;
+        }
         Ok(())
+    }
+
+    /// How many more frames of full length a FIFO takes before the stack is asked to stop.
+    pub fn room(&self, queue: FifoId) -> usize {
+        let fifo = self.fifo(queue);
+        let frames = self.high_mark.frames.saturating_sub(fifo.frames);
+        let bytes = self.high_mark.bytes.saturating_sub(fifo.bytes) / LONGEST;
+        let pool = self.pool_mark.saturating_sub(self.used);
+        // One less than what reaches a mark.
+        let room = u32::from(frames.min(pool)).min(bytes).saturating_sub(1);
+        usize::try_from(room).unwrap_or(0)
     }
 
     /// Puts a frame that was taken out before back to its place, ahead of everything that was pushed after it.
@@ -410,7 +473,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
     pub fn requeue(&mut self, mut queued: Queued<F>) -> Result<(), Queued<F>> {
         let queue = queued.admission.queue;
         let order = queued.admission.order;
-        let bytes = u32::try_from(queued.frame.bytes().len()).unwrap_or(u32::MAX);
+        let bytes = u32::from(queued.outline.len);
         queued.admission.requeues = queued.admission.requeues.saturating_add(1);
         let Some(slot) = self.take_slot() else {
             return Err(queued);
@@ -431,7 +494,6 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         }
         if let Some(entry) = self.slot_mut(slot) {
             entry.next = behind;
-            entry.bytes = bytes;
             entry.content = Some(queued);
         }
         match self.slot_mut(before) {
@@ -457,33 +519,28 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
     }
 
     /// Takes the next frame out of a FIFO.
+    #[inline(always)]
     pub fn pop(&mut self, queue: FifoId) -> Option<Queued<F>> {
-        let index = self.fifo(queue).head;
-        let free = self.free;
-        let slot = self.slot_mut(index)?;
+        let place = queue.index() & MASK;
+        let fifo = self.fifos.get_mut(place)?;
+        let index = fifo.head;
+        let slot = self.slots.get_mut(usize::from(index))?;
         let queued = slot.content.take()?;
-        let bytes = slot.bytes;
-        let next = core::mem::replace(&mut slot.next, free);
+        let next = core::mem::replace(&mut slot.next, self.free);
         self.free = index;
-        self.used = self.used.saturating_sub(1);
-
-        let limits = self.limits;
-        let fifo = self.fifo_mut(queue);
         fifo.head = next;
         fifo.frames = fifo.frames.saturating_sub(1);
-        fifo.bytes = fifo.bytes.saturating_sub(bytes);
+        fifo.bytes = fifo.bytes.saturating_sub(u32::from(queued.outline.len));
+        let rest = !1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
         if next == NONE {
             fifo.tail = NONE;
+            self.waiting.0 &= rest;
         }
-        let (frames, bytes) = (fifo.frames, fifo.bytes);
-        if next == NONE {
-            self.waiting = self.waiting.without(queue);
+        if self.low_mark.is_kept(fifo) {
+            self.high.0 &= rest;
         }
-        if limits.is_low(frames, bytes) {
-            self.high = self.high.without(queue);
-        }
-        // Back to half: the distance keeps twelve queues from starting and stopping together with every frame.
-        if self.used <= self.capacity / 2 {
+        self.used = self.used.saturating_sub(1);
+        if self.used <= self.pool_rest {
             self.pool_high = false;
         }
         Some(queued)
@@ -595,19 +652,18 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         let next = core::mem::replace(&mut slot.next, NONE);
         self.free = next;
         self.used = self.used.saturating_add(1);
-        if self.used >= self.capacity.saturating_sub(self.reserve.saturating_mul(2)) {
+        if self.used >= self.pool_mark {
             self.pool_high = true;
         }
         Some(index)
     }
 
-    #[inline]
     fn count_in(&mut self, queue: FifoId, bytes: u32) {
-        let limits = self.limits;
+        let mark = self.high_mark;
         let fifo = self.fifo_mut(queue);
         fifo.frames = fifo.frames.saturating_add(1);
         fifo.bytes = fifo.bytes.saturating_add(bytes);
-        let high = limits.is_high(fifo.frames, fifo.bytes);
+        let high = mark.is_reached(fifo);
         self.waiting = self.waiting.with(queue);
         if high {
             self.high = self.high.with(queue);
@@ -749,6 +805,40 @@ mod tests {
         queues.pop(queue).unwrap();
         assert_eq!(queues.poll_backpressure(), Some(Backpressure::Wake(queue)));
         assert_eq!(queues.poll_backpressure(), None);
+    }
+
+    /// A stack that pulls its frames asks how many it may pull.
+    #[test]
+    fn what_there_is_room_for_is_taken_without_a_stop() {
+        let limits = Limits {
+            frames: 16,
+            bytes: 16 * LONGEST,
+        };
+        let mut queues = queues(64, limits);
+        let queue = FifoId::new(InterfaceId::Zero, BE);
+        assert_eq!(queues.room(queue), 11);
+        for left in (0..11).rev() {
+            push(&mut queues, InterfaceId::Zero, 0);
+            assert_eq!(queues.room(queue), left);
+            assert_eq!(queues.poll_backpressure(), None);
+        }
+        // A stack that gives more all the same is asked to stop, and loses nothing.
+        push(&mut queues, InterfaceId::Zero, 0);
+        assert_eq!(queues.poll_backpressure(), Some(Backpressure::Stop(queue)));
+        assert_eq!(queues.room(queue), 0);
+        let _ = queues.pop(queue);
+        let _ = queues.pop(queue);
+        assert_eq!(queues.room(queue), 1);
+    }
+
+    #[test]
+    fn room_is_that_of_the_pool_if_that_is_less() {
+        let mut queues = queues(16, Limits::DEFAULT);
+        let (zero, one) = (InterfaceId::Zero, InterfaceId::One);
+        for _ in 0..10 {
+            push(&mut queues, zero, 0);
+        }
+        assert_eq!(queues.room(FifoId::new(one, BE)), 3);
     }
 
     #[test]

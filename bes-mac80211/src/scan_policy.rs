@@ -258,7 +258,9 @@ impl RefusedChannels {
 
     /// Forgets everything: the chip has started anew.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        for entry in &mut self.entries {
+            *entry = None;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::template;
 use crate::tx::{self, Confirmed, TxContext, TxDrop, TxRefused, TxStatus, TxTag};
 use crate::types::{AccessCategory, Cipher, TxInfo};
 use crate::vif::Connection;
-use crate::world::Effect;
+use crate::world::{Effect, Pieces};
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::transport::MAX_BATCH;
@@ -25,7 +25,7 @@ use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::ledger::Owner;
 use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomaly;
-use bes_wsm::client::{Client, Command, CommandError, Outgoing, ReturnReason};
+use bes_wsm::client::{Client, Command, CommandError, FrameSink, Offer, Outgoing, ReturnReason};
 use bes_wsm::wire::mib::WriteMib;
 use bes_wsm::wire::tx::TransmitConfirm;
 use bes_wsm::wire::{InterfaceId, MessageId, Request as _, Status};
@@ -43,9 +43,27 @@ pub struct Tag {
     own: bool,
 }
 
+/// A value in its place. Not inlined, so that it is gone from the stack before the next one is made.
+#[inline(never)]
+pub(crate) fn place_default<T: Default, M: Memory>(
+    memory: &mut M,
+) -> Result<M::Place<T>, NoMemory> {
+    memory.place(T::default())
+}
+
+/// What became of the first frame of a FIFO.
+enum Taken<F> {
+    /// It goes to the chip.
+    Frame(Outgoing<F, Tag>),
+    /// It waits for something; so do those behind it.
+    Waits,
+    /// It cannot be sent after all.
+    Refused(Queued<F>, TxRefused),
+}
+
 /// Everything of a device but the bottom half.
 pub(crate) struct Core<F, M: Memory> {
-    pub(crate) control: Control<M>,
+    pub(crate) control: M::Place<Control<M>>,
     pub(crate) queues: TxQueues<F, M>,
     scheduler: Scheduler,
     pub(crate) policies: M::Place<RatePolicies>,
@@ -67,23 +85,31 @@ pub(crate) struct Core<F, M: Memory> {
 }
 
 impl<F: TxFrame, M: Memory> Core<F, M> {
-    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
-        Ok(Self {
-            control: Control::new(config, memory)?,
+    /// A core where it stays. Pieces are made and placed one by one, so that none of them lies on the stack together with
+    /// another.
+    #[inline(never)]
+    pub(crate) fn placed(
+        config: DeviceConfig,
+        pieces: Pieces<M>,
+        memory: &mut M,
+    ) -> Result<M::Place<Self>, NoMemory> {
+        let core = Self {
+            control: Control::placed(config, pieces, memory)?,
             queues: TxQueues::new(memory, POOL, Limits::DEFAULT)?,
             scheduler: Scheduler::new(),
-            policies: memory.place(RatePolicies::new())?,
+            policies: place_default(memory)?,
             upload: None,
             upload_wanted: false,
             upload_after: Instant::ZERO,
             in_chip: [0; INTERFACES],
-            stats: memory.place(Stats::default())?,
+            stats: place_default(memory)?,
             held: [const { None }; INTERFACES],
             nulls: [const { None }; INTERFACES],
             parts: memory.place(None)?,
             part_count: 0,
             stirred: false,
-        })
+        };
+        memory.place(core)
     }
 
     /// Takes a frame of the stack.
@@ -95,10 +121,11 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         now: Instant,
     ) -> Result<(), (F, TxRefused)> {
         let fifo = FifoId::new(interface, info.access_category);
-        let admitted = tx::check(frame.bytes(), &info)
-            .and_then(|()| self.admit(interface, frame.bytes(), now));
-        let held = match admitted {
-            Ok(held) => held,
+        let bytes = frame.bytes();
+        let admitted = tx::check(bytes, &info)
+            .and_then(|outline| Ok((outline, self.admit(interface, bytes, now)?)));
+        let (outline, held) = match admitted {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 self.stats.count_refused(fifo);
                 return Err((frame, refused));
@@ -120,7 +147,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
             self.stats.count_refused(fifo);
             return Err((frame, TxRefused::QueueFull));
         }
-        match self.queues.push(interface, frame, info, now) {
+        match self.queues.push_outlined(fifo, frame, info, outline, now) {
             Ok(()) => {
                 self.stats.count_queued(fifo);
                 Ok(())
@@ -234,7 +261,62 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         TxContext {
             greenfield,
             bluetooth: world.config.coexistence,
-            now,
+            millis: now.as_millis(),
+        }
+    }
+
+    /// Takes the first frame of a FIFO and makes its message, unless something has to happen first.
+    #[inline(always)]
+    fn take_frame(&mut self, fifo: FifoId, ready: FifoSet, context: &TxContext) -> Taken<F> {
+        let Some(front) = self.queues.front_mut(fifo) else {
+            return Taken::Waits;
+        };
+        if let Some(key) = front.info.key.filter(|key| key.cipher == Cipher::Wep) {
+            let vif = self.control.world.vif_mut(fifo.interface);
+            if let Some(vif) = vif.filter(|vif| vif.wep_key != Some(key.index)) {
+                // The chip has one default key; the frame waits until it is this one.
+                self.stirred |= vif.work.wep_key != Some(key.index);
+                vif.work.wep_key = Some(key.index);
+                return Taken::Waits;
+            }
+        }
+        let policy = match self.policies.acquire(front.info.rates, front.info.band) {
+            Acquisition::Ready(policy) => policy,
+            Acquisition::NeedsUpload => {
+                // The command is to follow at once, not with the next message of the chip.
+                self.stirred |= !self.upload_wanted && self.upload.is_none();
+                self.upload_wanted = true;
+                return Taken::Waits;
+            }
+            Acquisition::Exhausted => return Taken::Waits,
+        };
+        // In place: a frame with everything that is known about it is not moved more often than it must.
+        let built = tx::encapsulate(front, &policy, context);
+        let Some(queued) = self.queues.pop(fifo) else {
+            self.policies.release(policy.index);
+            return Taken::Waits;
+        };
+        match built {
+            Ok(tag) => {
+                self.stats.count_sent(fifo, tag.outline.len);
+                self.scheduler
+                    .charge(fifo, usize::from(tag.outline.len), ready);
+                self.count_out(fifo.interface);
+                Taken::Frame(Outgoing {
+                    frame: queued.frame,
+                    queue: fifo.access_category.number(),
+                    interface: fifo.interface,
+                    link: tag.info.link.raw(),
+                    tag: Tag {
+                        tx: tag,
+                        own: false,
+                    },
+                })
+            }
+            Err(refused) => {
+                self.policies.release(policy.index);
+                Taken::Refused(queued, refused)
+            }
         }
     }
 
@@ -445,15 +527,6 @@ where
     }
 
     /// A null frame of the driver, if one waits and may leave.
-    #[inline]
-    fn next_null(&mut self, now: Instant) -> Option<Outgoing<S::Frame, Tag>> {
-        if self.core.nulls.iter().any(Option::is_some) {
-            self.find_null(now)
-        } else {
-            None
-        }
-    }
-
     #[cold]
     fn find_null(&mut self, now: Instant) -> Option<Outgoing<S::Frame, Tag>> {
         for id in InterfaceId::ALL {
@@ -492,7 +565,7 @@ where
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(&mut self, frame: S::Frame, tag: &Tag, status: TxStatus, now: Instant) {
         let fifo = tag.tx.admission.queue;
         if tag.own {
@@ -501,7 +574,9 @@ where
             }
             return;
         }
-        self.core.stats.count_status(fifo, tag.tx.len, &status);
+        self.core
+            .stats
+            .count_status(fifo, tag.tx.outline.len, &status);
         self.stack.tx_status(frame, status);
     }
 
@@ -606,73 +681,41 @@ where
         self.apply_effects(now);
     }
 
-    fn next_frame(&mut self, now: Instant) -> Option<Outgoing<S::Frame, Tag>> {
-        if let Some(null) = self.next_null(now) {
-            return Some(null);
-        }
-        let mut ready = self.core.ready();
-        loop {
-            let fifo = self.core.scheduler.next(ready)?;
-            let Some(front) = self.core.queues.front(fifo) else {
-                ready = ready.without(fifo);
-                continue;
+    fn frames(&mut self, now: Instant, sink: &mut impl FrameSink<S::Frame, Tag>) {
+        while self.core.nulls.iter().any(Option::is_some) {
+            let Some(null) = self.find_null(now) else {
+                break;
             };
-            let info = front.info;
-            if let Some(key) = info.key.filter(|key| key.cipher == Cipher::Wep) {
-                let vif = self.core.control.world.vif_mut(fifo.interface);
-                if let Some(vif) = vif.filter(|vif| vif.wep_key != Some(key.index)) {
-                    // The chip has one default key; the frame waits until it is this one.
-                    self.core.stirred |= vif.work.wep_key != Some(key.index);
-                    vif.work.wep_key = Some(key.index);
-                    ready = ready.without(fifo);
-                    continue;
+            match sink.offer(null) {
+                Offer::More => {}
+                Offer::Enough => return,
+                Offer::Unsendable(frame, tag) => {
+                    self.returned(frame, tag, ReturnReason::Unsendable, now);
                 }
             }
-            let policy = match self.core.policies.acquire(info.rates, info.band) {
-                Acquisition::Ready(policy) => policy,
-                Acquisition::NeedsUpload => {
-                    // The command is to follow at once, not with the next message of the chip.
-                    self.core.stirred |= !self.core.upload_wanted && self.core.upload.is_none();
-                    self.core.upload_wanted = true;
-                    ready = ready.without(fifo);
-                    continue;
-                }
-                Acquisition::Exhausted => {
-                    ready = ready.without(fifo);
-                    continue;
+        }
+        let mut ready = self.core.ready();
+        let mut context = None;
+        while let Some(fifo) = self.core.scheduler.next(ready) {
+            let context = match context {
+                Some((interface, context)) if interface == fifo.interface => context,
+                _ => {
+                    let fresh = self.core.context(fifo.interface, now);
+                    context = Some((fifo.interface, fresh));
+                    fresh
                 }
             };
-            let context = self.core.context(fifo.interface, now);
-            // In place: a frame with everything that is known about it is not moved more often than it must.
-            let built = match self.core.queues.front_mut(fifo) {
-                Some(front) => tx::encapsulate(front, &policy, &context),
-                None => Err(TxRefused::NoRoom),
-            };
-            let Some(queued) = self.core.queues.pop(fifo) else {
-                self.core.policies.release(policy.index);
-                ready = ready.without(fifo);
-                continue;
-            };
-            match built {
-                Ok(tag) => {
-                    self.core.stats.count_sent(fifo, tag.len);
-                    self.core
-                        .scheduler
-                        .charge(fifo, usize::from(tag.len), ready);
-                    self.core.count_out(fifo.interface);
-                    return Some(Outgoing {
-                        frame: queued.frame,
-                        tag: Tag {
-                            tx: tag,
-                            own: false,
-                        },
-                        queue: fifo.access_category.number(),
-                        interface: fifo.interface,
-                        link: info.link.raw(),
-                    });
-                }
-                Err(refused) => {
-                    self.core.policies.release(policy.index);
+            match self.core.take_frame(fifo, ready, &context) {
+                Taken::Frame(outgoing) => match sink.offer(outgoing) {
+                    Offer::More => ready = ready.and(self.core.queues.waiting()),
+                    Offer::Enough => return,
+                    Offer::Unsendable(frame, tag) => {
+                        self.returned(frame, tag, ReturnReason::Unsendable, now);
+                        ready = ready.and(self.core.queues.waiting());
+                    }
+                },
+                Taken::Waits => ready = ready.without(fifo),
+                Taken::Refused(queued, refused) => {
                     self.give_back(queued, TxDrop::Refused(refused));
                     ready = ready.and(self.core.queues.waiting());
                 }

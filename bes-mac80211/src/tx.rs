@@ -24,7 +24,6 @@ use crate::rate::RateSeries;
 use crate::rate_policy::Policy;
 use crate::types::{AccessCategory, TxInfo};
 use bes_hal::frame::{NoRoom, TxFrame};
-use bes_hal::Instant;
 use bes_wsm::client::{Outgoing, ReturnReason};
 use bes_wsm::wire::tx::{
     EptaPriority, HtFormat, HtTxParameters, TransmitConfirm, TransmitHeader, TxFlags, SHIFT_LEN,
@@ -150,14 +149,14 @@ impl TxStatus {
 pub struct TxTag {
     /// What the stack said about the frame.
     pub info: TxInfo,
+    /// What its bytes say about it.
+    pub outline: Outline,
     /// Its place in the queue.
     pub admission: Admission,
     /// The policy that it uses, to be released when it is back.
     pub policy: RatePolicyIndex,
     /// The rates of the policy.
     pub rates: RateSeries,
-    /// Length of the frame as the stack gave it, in bytes.
-    pub len: u16,
     /// Bytes in front of it.
     offset: u8,
 }
@@ -169,8 +168,33 @@ pub struct TxContext {
     pub greenfield: bool,
     /// Tell the chip how urgent a frame is against Bluetooth.
     pub bluetooth: bool,
-    /// For the time stamp.
-    pub now: Instant,
+    /// For the time stamp: milliseconds since the start.
+    pub millis: u64,
+}
+
+/// What the bytes of a frame say about how it is sent. They are looked at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Length of the frame as the stack gave it, in bytes.
+    pub len: u16,
+    /// Room that its cipher needs behind it, in bytes.
+    trailer: u8,
+    /// How urgent it is against Bluetooth.
+    priority: EptaPriority,
+}
+
+impl Outline {
+    /// Looks at a frame.
+    #[inline]
+    pub fn of(frame: &[u8], info: &TxInfo) -> Self {
+        let control = FrameControl::of(frame);
+        let room = Room::for_frame(control, info.key);
+        Self {
+            len: u16::try_from(frame.len()).unwrap_or(u16::MAX),
+            trailer: u8::try_from(room.trailer).unwrap_or(u8::MAX),
+            priority: priority(frame, control, info.access_category, room.header),
+        }
+    }
 }
 
 /// Whether a frame can be sent at all. It is looked at once, at the entrance.
@@ -179,7 +203,7 @@ pub struct TxContext {
 ///
 /// [`TxRefused::TooShort`], [`TxRefused::TooLong`], [`TxRefused::BlockAck`].
 #[inline]
-pub fn check(frame: &[u8], info: &TxInfo) -> Result<(), TxRefused> {
+pub fn check(frame: &[u8], info: &TxInfo) -> Result<Outline, TxRefused> {
     let control = FrameControl::of(frame);
     let room = Room::for_frame(control, info.key);
     let needed = if control.is_control() {
@@ -200,7 +224,7 @@ pub fn check(frame: &[u8], info: &TxInfo) -> Result<(), TxRefused> {
     if is_block_ack_action(frame, room.header) {
         return Err(TxRefused::BlockAck);
     }
-    Ok(())
+    Ok(Outline::of(frame, info))
 }
 
 /// Makes the TRANSMIT message around a frame, but for the packet id and the sequence number.
@@ -237,37 +261,24 @@ pub(crate) fn encapsulate<F: TxFrame>(
     let Queued {
         frame,
         info,
+        outline,
         admission,
     } = queued;
-    let (info, admission) = (*info, *admission);
-    let bytes = frame.bytes();
-    let len = bytes.len();
-    let control = FrameControl::of(bytes);
-    let room = Room::for_frame(control, info.key);
+    let (info, outline, admission) = (*info, *outline, *admission);
+    let trailer = usize::from(outline.trailer);
+    // The chip's bus master wants the 802.11 header on a multiple of 4 in host memory, as the transfer starts with the
+    // message. At an odd address nothing helps, and the bus has to copy.
+    let shifted = frame.bytes().as_ptr().addr() & 3 == 2;
+    let (offset, front) = if shifted {
+        const { (shorten(HEADROOM), HEADROOM) }
+    } else {
+        const { (shorten(TRANSMIT_HEADER_LEN), TRANSMIT_HEADER_LEN) }
+    };
     let epta_priority = if context.bluetooth {
-        priority(bytes, control, info.access_category, room.header)
+        outline.priority
     } else {
         EptaPriority::None
     };
-    // The chip's bus master wants the 802.11 header on a multiple of 4 in host memory, as the transfer starts with the
-    // message. At an odd address nothing helps, and the bus has to copy.
-    let shifted = bytes.as_ptr().addr() & 3 == 2;
-    let offset = if shifted {
-        HEADROOM
-    } else {
-        TRANSMIT_HEADER_LEN
-    };
-
-    let refuse = |_no_room: NoRoom| TxRefused::NoRoom;
-    let tag = TxTag {
-        info,
-        admission,
-        policy: policy.index,
-        rates: policy.series,
-        len: u16::try_from(len).map_err(|_error| TxRefused::TooLong)?,
-        offset: u8::try_from(offset).map_err(|_error| TxRefused::NoRoom)?,
-    };
-    let message_len = len.saturating_add(room.trailer);
     let header = TransmitHeader {
         interface: admission.queue.interface,
         packet: PacketId::from_raw(0),
@@ -280,29 +291,43 @@ pub(crate) fn encapsulate<F: TxFrame>(
             .with_shifted(shifted),
         expire: Tu(0),
         ht: HtTxParameters::new().with_format(ht_format(policy.max_rate, context.greenfield)),
-        frame_len: u16::try_from(message_len).map_err(|_error| TxRefused::TooLong)?,
+        frame_len: outline.len.saturating_add(u16::from(outline.trailer)),
     };
 
     // Nobody knows whether the chip reads the time stamp, so a frame without room for it goes without.
-    if frame.put(room.trailer.saturating_add(TIME_STAMP)).is_ok() {
-        let [a, b, c, d, ..] = context.now.as_millis().to_le_bytes();
-        if let Some(stamp) = frame.bytes_mut().last_chunk_mut() {
-            *stamp = [a, b, c, d];
-        }
-    } else {
-        frame.put(room.trailer).map_err(refuse)?;
+    let stamped = frame.put(trailer.saturating_add(TIME_STAMP)).is_ok();
+    if !stamped {
+        frame.put(trailer).map_err(|NoRoom| TxRefused::NoRoom)?;
     }
-    let pushed = frame.push(offset).map_err(refuse);
-    if let Err(refused) = pushed {
-        frame.trim(len);
-        return Err(refused);
+    if frame.push(front).is_err() {
+        frame.trim(usize::from(outline.len));
+        return Err(TxRefused::NoRoom);
     }
-    if header.write(frame.bytes_mut()).is_err() {
-        frame.pull(offset);
-        frame.trim(len);
+    let bytes = frame.bytes_mut();
+    if header.write(bytes).is_err() {
+        frame.pull(front);
+        frame.trim(usize::from(outline.len));
         return Err(TxRefused::TooLong);
     }
-    Ok(tag)
+    if let (true, Some(stamp)) = (stamped, bytes.last_chunk_mut()) {
+        let [a, b, c, d, ..] = context.millis.to_le_bytes();
+        *stamp = [a, b, c, d];
+    }
+    Ok(TxTag {
+        info,
+        outline,
+        admission,
+        policy: policy.index,
+        rates: policy.series,
+        offset,
+    })
+}
+
+/// A small length as a byte.
+const fn shorten(len: usize) -> u8 {
+    assert!(len < 256);
+    let [low, ..] = len.to_le_bytes();
+    low
 }
 
 /// HT parameters follow the rate. The C driver took a flag of the rate table for the MCS bit and marked most legacy
@@ -340,7 +365,7 @@ fn priority(
 #[inline]
 fn restore<F: TxFrame>(frame: &mut F, tag: &TxTag) {
     frame.pull(usize::from(tag.offset));
-    frame.trim(usize::from(tag.len));
+    frame.trim(usize::from(tag.outline.len));
 }
 
 /// What to do with a frame whose confirm has come. In both cases the policy in its tag is to be released.
@@ -364,6 +389,7 @@ pub fn confirmed<F: TxFrame>(mut frame: F, tag: &TxTag, confirm: &TransmitConfir
         return Confirmed::Requeue(Queued {
             frame,
             info: tag.info,
+            outline: tag.outline,
             admission: tag.admission,
         });
     }
@@ -410,6 +436,7 @@ mod tests {
     use crate::types::{Band, Cipher, HardwareKey, LinkId};
     use bes_hal::frame::ArrayFrame;
     use bes_hal::memory::Heap;
+    use bes_hal::Instant;
     use bes_wsm::wire::tx::TxConfirmFlags;
     use bes_wsm::wire::{InterfaceId, ReportedRate};
     use proptest::prelude::*;
@@ -419,7 +446,7 @@ mod tests {
     const CONTEXT: TxContext = TxContext {
         greenfield: false,
         bluetooth: false,
-        now: Instant::from_millis(0x0001_2345),
+        millis: 0x0001_2345,
     };
 
     /// The example of file 20, section 20.7, from its third line on.
@@ -721,9 +748,9 @@ mod tests {
         let mut frame = vec![0; 40];
         frame[0] = 0xD0;
         frame[24] = 3;
-        assert_eq!(check(&frame, &info()), Err(TxRefused::BlockAck));
+        assert_eq!(check(&frame, &info()).unwrap_err(), TxRefused::BlockAck);
         frame[24] = 4;
-        assert_eq!(check(&frame, &info()), Ok(()));
+        assert!(check(&frame, &info()).is_ok());
         // The same, protected: the room for the cipher header comes first.
         frame[1] = 0x40;
         frame[32] = 3;
@@ -731,7 +758,7 @@ mod tests {
             key: key(Cipher::Ccmp),
             ..info()
         };
-        assert_eq!(check(&frame, &info), Err(TxRefused::BlockAck));
+        assert_eq!(check(&frame, &info).unwrap_err(), TxRefused::BlockAck);
     }
 
     #[test]
@@ -742,15 +769,15 @@ mod tests {
             key: key(Cipher::Ccmp),
             ..info()
         };
-        assert_eq!(check(&frame, &info), Err(TxRefused::TooShort));
+        assert_eq!(check(&frame, &info).unwrap_err(), TxRefused::TooShort);
         frame.resize(34, 0);
-        assert_eq!(check(&frame, &info), Ok(()));
+        assert!(check(&frame, &info).is_ok());
         frame.resize(1628 - 26 - 8, 0);
-        assert_eq!(check(&frame, &info), Ok(()));
+        assert!(check(&frame, &info).is_ok());
         frame.push(0);
-        assert_eq!(check(&frame, &info), Err(TxRefused::TooLong));
-        assert_eq!(check(&[], &info), Err(TxRefused::TooShort));
-        assert_eq!(check(&[0xA4; 16], &info), Ok(()));
+        assert_eq!(check(&frame, &info).unwrap_err(), TxRefused::TooLong);
+        assert_eq!(check(&[], &info).unwrap_err(), TxRefused::TooShort);
+        assert!(check(&[0xA4; 16], &info).is_ok());
     }
 
     #[test]

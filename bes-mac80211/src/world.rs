@@ -10,6 +10,7 @@ use crate::power::Power;
 use crate::request::ReceiveFilter;
 use crate::ring::{LargeRing, SmallRing};
 use crate::scan_policy::RefusedChannels;
+use crate::session::place_default;
 use crate::types::Dbm;
 use crate::vif::Vif;
 use bes_hal::{Instant, Memory, NoMemory};
@@ -55,12 +56,27 @@ pub(crate) enum ChannelSwitch {
 /// Events that may wait for the stack.
 const EVENTS: usize = 64;
 
+/// The largest pieces of a world. They are made first, while nothing else of it lies on the stack.
+pub(crate) struct Pieces<M: Memory> {
+    power: M::Place<Power>,
+    refused: M::Place<RefusedChannels>,
+}
+
+impl<M: Memory> Pieces<M> {
+    pub(crate) fn new(config: &DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
+        Ok(Self {
+            power: Power::placed(config.idle_sleep, memory)?,
+            refused: place_default(memory)?,
+        })
+    }
+}
+
 /// State shared by the procedures.
 pub(crate) struct World<M: Memory> {
     pub(crate) config: DeviceConfig,
-    pub(crate) vifs: [Option<Vif>; 3],
+    pub(crate) vifs: M::Table<Option<Vif>>,
     pub(crate) keys: KeyTable,
-    pub(crate) coex: Coex,
+    pub(crate) coex: M::Place<Coex>,
     pub(crate) events: LargeRing<Event, M>,
     pub(crate) effects: SmallRing<Effect, 32>,
     pub(crate) anomalies: SmallRing<Anomaly, 16>,
@@ -87,34 +103,43 @@ pub(crate) struct World<M: Memory> {
 }
 
 impl<M: Memory> World<M> {
-    pub(crate) fn new(config: DeviceConfig, memory: &mut M) -> Result<Self, NoMemory> {
-        Ok(Self {
+    /// A world where it stays.
+    #[inline(never)]
+    pub(crate) fn placed(
+        config: DeviceConfig,
+        pieces: Pieces<M>,
+        memory: &mut M,
+    ) -> Result<M::Place<Self>, NoMemory> {
+        let world = Self {
             config,
-            vifs: [const { None }; 3],
+            vifs: memory.table(InterfaceId::ALL.len(), |_| None)?,
             keys: KeyTable::default(),
-            coex: Coex::new(config.coexistence),
+            coex: memory.place(Coex::new(config.coexistence))?,
             events: LargeRing::within(memory, EVENTS)?,
             effects: SmallRing::new(),
             anomalies: SmallRing::new(),
             channel_switch: ChannelSwitch::Idle,
-            power: memory.place(Power::new(config.idle_sleep))?,
+            power: pieces.power,
             tx_power: config.power,
             tx_power_told: None,
             rts: None,
             rts_told: None,
             receive_filter: ReceiveFilter::default(),
             groups: GroupFilter::default(),
-            refused: memory.place(RefusedChannels::default())?,
+            refused: pieces.refused,
             statistics: ControlStatistics::default(),
             backlog: [0; 3],
             hold: [false; 3],
             verdict: None,
-        })
+        };
+        memory.place(world)
     }
 
     /// The chip forgets everything: interfaces, keys, and what it was told. Counters and settings of the stack stay.
     pub(crate) fn reset(&mut self) {
-        self.vifs = [const { None }; 3];
+        for vif in &mut *self.vifs {
+            *vif = None;
+        }
         self.keys.clear();
         self.coex.restart();
         self.effects.clear();

@@ -237,6 +237,21 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
         }
     }
 
+    /// One transfer. Not inlined: its list of segments takes room on the stack only while it is used.
+    #[inline(never)]
+    fn write(&mut self, messages: &[&[u8]], slot: SlotSize) -> Result<(), TransportError> {
+        let command = slot
+            .command(messages.len(), self.tx_toggle)
+            .ok_or(TransportError::BadBatch)?;
+        let mut gather = Gather::EMPTY;
+        gather.fill(messages, slot);
+        self.bus.write_data(command, gather.segments())?;
+        self.tx_toggle.advance();
+        count(&mut self.bus.stats.transfers_sent);
+        count_by(&mut self.bus.stats.messages_sent, messages.len());
+        Ok(())
+    }
+
     /// Looks for an announcement: the length of a burst, `Some(0)` if there is nothing, `None` if it is not clear.
     ///
     /// A look is one attempt. One that fails and may do better the next time is a fruitless look like any other: the
@@ -444,14 +459,7 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
         }
         self.bus.hold_tuning(true);
         for part in batch.chunks(most) {
-            let command = slot
-                .command(part.len(), self.tx_toggle)
-                .ok_or(TransportError::BadBatch)?;
-            self.bus
-                .write_data(command, Gather::new(part, slot).segments())?;
-            self.tx_toggle.advance();
-            count(&mut self.bus.stats.transfers_sent);
-            count_by(&mut self.bus.stats.messages_sent, part.len());
+            self.write(part, slot)?;
         }
         Ok(())
     }

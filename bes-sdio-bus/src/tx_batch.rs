@@ -60,6 +60,16 @@ impl SlotSize {
         }
     }
 
+    /// Shortest and longest message of the slot, in bytes.
+    const fn lengths(self) -> (u16, u16) {
+        match self {
+            Self::S512 => (4, 508),
+            Self::S1024 => (509, 1020),
+            Self::S1536 => (1021, 1532),
+            Self::S1632 => (1533, 1628),
+        }
+    }
+
     /// Bytes of one slot on the wire.
     pub const fn stride(self) -> usize {
         match self {
@@ -153,8 +163,19 @@ pub fn common_slot(batch: &[&[u8]]) -> Result<SlotSize, TransportError> {
     if alone && !others.is_empty() {
         return Err(TransportError::BadBatch);
     }
+    let (shortest, longest) = slot.lengths();
     for &message in others {
-        if classify(message)? != (slot, false) {
+        let Some(&[len_low, len_high, id_low, id_high]) = message.first_chunk() else {
+            return Err(TransportError::BadBatch);
+        };
+        let len = u16::from_le_bytes([len_low, len_high]);
+        let id = u16::from_le_bytes([id_low, id_high]);
+        let behind = message.len().checked_sub(usize::from(len));
+        if len < shortest
+            || len > longest
+            || behind.is_none_or(|behind| behind > STAMP_LEN)
+            || id & MCU_CLASS == MCU_CLASS
+        {
             return Err(TransportError::BadBatch);
         }
     }
@@ -174,39 +195,50 @@ impl<'a> Gather<'a> {
     /// The messages have passed [`common_slot`], so each is at most a stride long.
     #[inline]
     pub fn new(messages: &[&'a [u8]], slot: SlotSize) -> Self {
-        let mut gather = Self {
-            segments: [&[]; MAX_SEGMENTS],
-            count: 0,
-        };
+        let mut gather = Self::EMPTY;
+        gather.fill(messages, slot);
+        gather
+    }
+
+    /// No segments.
+    pub const EMPTY: Self = Self {
+        segments: [&[]; MAX_SEGMENTS],
+        count: 0,
+    };
+
+    /// The same as [`new`](Self::new), where the list is: it is large, and not copied.
+    #[inline]
+    pub fn fill(&mut self, messages: &[&'a [u8]], slot: SlotSize) {
         let stride = slot.stride();
         let wire = slot
             .blocks(messages.len())
             .saturating_mul(Count::BLOCK_SIZE);
         let surplus = wire.saturating_sub(stride.saturating_mul(messages.len()));
-        let mut left = messages.len();
-        for message in messages {
-            left = left.saturating_sub(1);
-            let tail = stride.saturating_sub(message.len());
-            let zeros = if left == 0 {
-                tail.saturating_add(surplus)
-            } else {
-                tail
-            };
-            gather.push(message);
-            gather.push(ZEROS.get(..zeros).unwrap_or(&ZEROS));
-        }
-        gather
-    }
-
-    #[inline]
-    fn push(&mut self, segment: &'a [u8]) {
-        if segment.is_empty() {
+        let Some((last, others)) = messages.split_last() else {
+            self.count = 0;
             return;
+        };
+        let zeros = |count: usize| ZEROS.get(..count).unwrap_or(&ZEROS);
+        let mut places = self.segments.iter_mut();
+        let mut put = |segment: &'a [u8]| {
+            if let Some(place) = places.next() {
+                *place = segment;
+            }
+        };
+        for message in others {
+            put(message);
+            // A message that fills its slot has nothing behind it.
+            let tail = stride.saturating_sub(message.len());
+            if tail > 0 {
+                put(zeros(tail));
+            }
         }
-        if let Some(entry) = self.segments.get_mut(self.count) {
-            *entry = segment;
-            self.count = self.count.saturating_add(1);
+        put(last);
+        let tail = stride.saturating_sub(last.len()).saturating_add(surplus);
+        if tail > 0 {
+            put(zeros(tail));
         }
+        self.count = MAX_SEGMENTS.saturating_sub(places.len());
     }
 
     /// The segments.

@@ -45,6 +45,23 @@ pub struct Outgoing<F, G> {
     pub link: u8,
 }
 
+/// What became of a frame that was [offered](FrameSink::offer).
+#[derive(Debug)]
+pub enum Offer<F, G> {
+    /// It is on its way, and another one may be offered.
+    More,
+    /// It is on its way, and there is no room for another.
+    Enough,
+    /// It is no message, or fits into no slot. Another one may be offered.
+    Unsendable(F, G),
+}
+
+/// Where a client's frames go, one batch at a time.
+pub trait FrameSink<F, G> {
+    /// Takes a frame.
+    fn offer(&mut self, outgoing: Outgoing<F, G>) -> Offer<F, G>;
+}
+
 /// Why a frame came back without a confirm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReturnReason {
@@ -77,8 +94,8 @@ pub trait Client {
     /// The answer to the outstanding command: its confirm, header included, or why there is none.
     fn command_done(&mut self, result: Result<&[u8], CommandError>, now: Instant);
 
-    /// The next data frame. Called only while a credit is free.
-    fn next_frame(&mut self, now: Instant) -> Option<Outgoing<Self::Frame, Self::Tag>>;
+    /// The data frames that are due, one after the other, until the sink has enough. Called only while a credit is free.
+    fn frames(&mut self, now: Instant, sink: &mut impl FrameSink<Self::Frame, Self::Tag>);
 
     /// About how many frames could be sent now. A full batch is worth waiting for while others are in flight.
     fn backlog(&self) -> usize;

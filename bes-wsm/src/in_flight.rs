@@ -25,6 +25,41 @@ pub struct Entry<F, G> {
     packet: u32,
 }
 
+impl<F, G> Entry<F, G> {
+    /// An entry for the table, which gives it its packet id.
+    #[inline]
+    pub(crate) const fn new(frame: F, tag: G, slot: TxSlot, now: Instant) -> Self {
+        Self {
+            frame: Some(frame),
+            tag,
+            slot,
+            sent_at: now,
+            packet: 0,
+        }
+    }
+}
+
+/// A free entry of the table, and the packet id that its next frame has.
+#[derive(Debug)]
+pub(crate) struct Vacancy {
+    packet: u32,
+}
+
+impl Vacancy {
+    /// To be written into the message.
+    #[inline]
+    pub(crate) const fn packet(&self) -> u32 {
+        self.packet
+    }
+
+    /// Number of the entry.
+    #[inline]
+    pub(crate) const fn entry(&self) -> u8 {
+        let [entry, ..] = self.packet.to_le_bytes();
+        entry
+    }
+}
+
 /// Routing bits of a packet id that the chip may look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -105,31 +140,41 @@ impl<F, G, M: Memory> InFlight<F, G, M> {
         route: Route,
         now: Instant,
     ) -> Result<(usize, u32), (F, G, TxSlot)> {
+        let Some(vacancy) = self.vacancy(route) else {
+            return Err((frame, tag, slot));
+        };
+        let (index, packet) = (usize::from(vacancy.entry()), vacancy.packet());
+        self.occupy(vacancy, Entry::new(frame, tag, slot, now));
+        Ok((index, packet))
+    }
+
+    /// A free entry, if there is one. Asking changes nothing.
+    #[inline]
+    pub(crate) fn vacancy(&self, route: Route) -> Option<Vacancy> {
         let bit = self.free.trailing_zeros();
-        let Ok(index) = usize::try_from(bit) else {
-            return Err((frame, tag, slot));
-        };
-        let (Some(entry), Some(generation)) =
-            (self.entries.get_mut(index), self.generations.get_mut(index))
-        else {
-            return Err((frame, tag, slot));
-        };
-        *generation = generation.wrapping_add(1);
+        let generation = self.generations.get(usize::try_from(bit).ok()?)?;
         let packet = bit
-            | u32::from(*generation) << 8
+            | u32::from(generation.wrapping_add(1)) << 8
             | u32::from(route.queue & 0xF) << 16
             | u32::from(route.interface & 0xF) << 20
             | u32::from(route.link & 0xF) << 24
             | u32::from(self.session & 0xF) << 28;
-        *entry = Some(Entry {
-            frame: Some(frame),
-            tag,
-            slot,
-            sent_at: now,
-            packet,
-        });
-        self.free &= !(1_u64.wrapping_shl(bit));
-        Ok((index, packet))
+        Some(Vacancy { packet })
+    }
+
+    /// Puts a frame into an entry that was found to be free; nothing else was put there since.
+    #[inline]
+    pub(crate) fn occupy(&mut self, vacancy: Vacancy, entry: Entry<F, G>) {
+        let Vacancy { packet } = vacancy;
+        let [index, generation, ..] = packet.to_le_bytes();
+        let place = usize::from(index);
+        if let (Some(place), Some(count)) =
+            (self.entries.get_mut(place), self.generations.get_mut(place))
+        {
+            *count = generation;
+            *place = Some(Entry { packet, ..entry });
+            self.free &= !(1_u64.wrapping_shl(u32::from(index)));
+        }
     }
 
     /// Takes out the entry of a confirmed packet.
@@ -164,13 +209,6 @@ impl<F, G, M: Memory> InFlight<F, G, M> {
     /// The frame of an entry, to be changed.
     pub fn frame_mut(&mut self, index: usize) -> Option<&mut F> {
         self.entries.get_mut(index)?.as_mut()?.frame.as_mut()
-    }
-
-    /// Removes an entry that was never sent.
-    pub fn withdraw(&mut self, index: usize) -> Option<Entry<F, G>> {
-        let taken = self.entries.get_mut(index)?.take()?;
-        self.free |= 1_u64.wrapping_shl(u32::try_from(index).ok()?);
-        Some(taken)
     }
 
     /// Takes the frame of one entry sent at or before `limit` and leaves the entry with its credit: the chip may still

@@ -19,7 +19,7 @@ use bes_wsm::anomaly::{Anomaly, AnomalyKind};
 use bes_wsm::bottom_half::{
     BottomHalf, Work, CONFIRM_TIMEOUT, POLL_BUSY, PROGRESS_TIMEOUT, STARTUP_TIMEOUT,
 };
-use bes_wsm::client::{Client, Command, CommandError, Outgoing, ReturnReason};
+use bes_wsm::client::{Client, Command, CommandError, FrameSink, Offer, Outgoing, ReturnReason};
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::tx::TransmitConfirm;
 use bes_wsm::wire::InterfaceId;
@@ -116,16 +116,24 @@ impl Client for Upper {
         self.answers.push(result.map(<[u8]>::to_vec));
     }
 
-    fn next_frame(&mut self, _: Instant) -> Option<Outgoing<Frame, u8>> {
-        let frame = self.frames.pop_front()?;
-        let tag = frame.bytes()[24];
-        Some(Outgoing {
-            frame,
-            tag,
-            queue: 2,
-            interface: InterfaceId::Zero,
-            link: 0,
-        })
+    fn frames(&mut self, now: Instant, sink: &mut impl FrameSink<Frame, u8>) {
+        while let Some(frame) = self.frames.pop_front() {
+            let tag = frame.bytes()[24];
+            let outgoing = Outgoing {
+                frame,
+                tag,
+                queue: 2,
+                interface: InterfaceId::Zero,
+                link: 0,
+            };
+            match sink.offer(outgoing) {
+                Offer::More => {}
+                Offer::Enough => return,
+                Offer::Unsendable(frame, tag) => {
+                    self.returned(frame, tag, ReturnReason::Unsendable, now);
+                }
+            }
+        }
     }
 
     fn backlog(&self) -> usize {

@@ -8,6 +8,7 @@ mod lab;
 #[cfg(test)]
 mod layers;
 mod project;
+mod stack;
 mod step;
 mod test;
 mod tree;
@@ -36,6 +37,8 @@ enum Task {
     Bench(bench::Options),
     /// Counts the instructions of a command under Valgrind.
     Callgrind(callgrind::Options),
+    /// Measures how much stack the driver takes.
+    Stack,
     /// Proves that the portable crates need nothing but `core`.
     CoreOnly,
 }
@@ -52,6 +55,7 @@ fn main() -> Result<ExitCode> {
         Task::Fuzz(options) => fuzz::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Callgrind(options) => callgrind::run(&project, &options).map(|()| ExitCode::SUCCESS),
+        Task::Stack => stack::run(&project).map(|()| ExitCode::SUCCESS),
         Task::CoreOnly => core_only::run(&project).map(|()| ExitCode::SUCCESS),
     }
 }

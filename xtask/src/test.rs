@@ -2,7 +2,7 @@
 
 use crate::project::Project;
 use crate::step::{check, check_with, tests, Outcome, Summary};
-use crate::{core_only, fuzz, lab, tree};
+use crate::{core_only, fuzz, lab, stack, tree};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 
@@ -82,6 +82,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     });
     step("core only", &mut || {
         core_only::run(project)?;
+        Ok(Outcome::Check)
+    });
+    step("stack", &mut || {
+        stack::run(project)?;
         Ok(Outcome::Check)
     });
     step("documentation", &mut || {

@@ -109,7 +109,7 @@ pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     tx_sequence: Sequence,
     rx_sequence: Sequence,
     /// A frame that is in the table but did not fit into the last batch.
-    carry: Option<usize>,
+    carry: Option<u8>,
     /// The announcement has to be read.
     rx_due: bool,
     /// It has to be read again at this time, for the n-th time.
@@ -151,6 +151,17 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             stats: Stats::default(),
             not_shared: PhantomData,
         })
+    }
+
+    /// The same, where it stays. Not inlined, so that it is gone from the stack when it has its place.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMemory`].
+    #[inline(never)]
+    pub fn placed(transport: T, memory: &mut M) -> Result<M::Place<Self>, NoMemory> {
+        let owner = Self::new(transport, memory)?;
+        memory.place(owner)
     }
 
     /// The transport.

@@ -178,7 +178,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         // A frame that waits for the next batch has not been sent: a confirm for it is made up.
         if self
             .carry
-            .is_some_and(|index| u32::try_from(index) == Ok(packet & 0xFF))
+            .is_some_and(|entry| u32::from(entry) == packet & 0xFF)
         {
             self.anomalies.record(Anomaly::StalePacketId(packet), now);
             return;

@@ -1,9 +1,11 @@
 //! Sending: the command first, then frames of the same slot class, up to a full batch.
 
 use super::BottomHalf;
-use crate::client::{Client, CommandError, ReturnReason};
-use crate::in_flight::Route;
+use crate::client::{Client, CommandError, FrameSink, Offer, Outgoing};
+use crate::in_flight::{Entry, InFlight, Route};
 use crate::recovery::RecoveryReason;
+use crate::sequence::Sequence;
+use crate::tx_window::{TxSlot, TxWindow};
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{SlotClass, Transport, MAX_BATCH};
 use bes_hal::{Instant, Memory};
@@ -12,15 +14,135 @@ use bes_hal::{Instant, Memory};
 /// Small batches cost a bus command each; the confirms that are due will make the batch larger.
 const FULL_ENOUGH: usize = 8;
 
-/// A message of the batch being built.
-#[derive(Clone, Copy)]
-enum Item {
-    Command,
-    Frame(usize),
+/// The frames of a batch that is being built: they are in the table already, with packet id and sequence number.
+struct Batch<'a, T, F, G, M: Memory> {
+    transport: &'a T,
+    window: &'a mut TxWindow,
+    in_flight: &'a mut InFlight<F, G, M>,
+    sequence: &'a mut Sequence,
+    carry: &'a mut Option<u8>,
+    now: Instant,
+    /// The credit of the next frame.
+    slot: Option<TxSlot>,
+    /// What all messages of the batch have in common, the command included.
+    class: Option<SlotClass>,
+    /// Room for messages, without the command.
+    limit: usize,
+    entries: [u8; MAX_BATCH],
+    count: usize,
+}
+
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
+    /// Takes a credit for another frame, if there may be one. `false` if not.
+    #[inline(always)]
+    fn reserve(&mut self) -> bool {
+        let open = self.count < self.limit && !self.class.is_some_and(|class| class.alone);
+        if open && self.slot.is_none() {
+            self.slot = self.window.take_for_data();
+        }
+        open && self.slot.is_some()
+    }
+
+    #[inline(always)]
+    fn add(&mut self, entry: u8, class: SlotClass) {
+        self.class = Some(class);
+        if let Some(place) = self.entries.get_mut(self.count) {
+            *place = entry;
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    /// The frame that did not fit into the last batch.
+    fn add_carried(&mut self) {
+        let Some(entry) = *self.carry else {
+            return;
+        };
+        let Some(frame) = self.in_flight.frame_mut(usize::from(entry)) else {
+            *self.carry = None;
+            return;
+        };
+        let bytes = frame.bytes_mut();
+        let Ok(class) = self.transport.slot_class(bytes) else {
+            return;
+        };
+        if self.limit > 0 && !self.class.is_some_and(|mine| mine != class || mine.alone) {
+            stamp(bytes, self.sequence);
+            *self.carry = None;
+            self.add(entry, class);
+        }
+    }
+}
+
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_, T, F, G, M> {
+    #[inline(always)]
+    fn offer(&mut self, outgoing: Outgoing<F, G>) -> Offer<F, G> {
+        let Outgoing {
+            mut frame,
+            tag,
+            queue,
+            interface,
+            link,
+        } = outgoing;
+        let route = Route {
+            queue,
+            interface: interface.raw(),
+            link,
+        };
+        // The table is never full: the window is not larger.
+        let Some(vacancy) = self.in_flight.vacancy(route) else {
+            return Offer::Unsendable(frame, tag);
+        };
+        let bytes = frame.bytes_mut();
+        let well_formed = bytes.first_chunk().is_some_and(|&[low, high]| {
+            (24..=bytes.len()).contains(&usize::from(u16::from_le_bytes([low, high])))
+        });
+        let class = if well_formed {
+            self.transport.slot_class(bytes).ok()
+        } else {
+            None
+        };
+        let Some(class) = class else {
+            return Offer::Unsendable(frame, tag);
+        };
+        // There is one, or the client would not have been asked.
+        let Some(slot) = self.slot.take() else {
+            return Offer::Unsendable(frame, tag);
+        };
+        if let Some(field) = bytes.get_mut(4..8) {
+            field.copy_from_slice(&vacancy.packet().to_le_bytes());
+        }
+        let fits = !self.class.is_some_and(|mine| mine != class);
+        if fits {
+            stamp(bytes, self.sequence);
+        }
+        let entry = vacancy.entry();
+        self.in_flight
+            .occupy(vacancy, Entry::new(frame, tag, slot, self.now));
+        if fits {
+            self.add(entry, class);
+        } else {
+            *self.carry = Some(entry);
+            return Offer::Enough;
+        }
+        if self.reserve() {
+            Offer::More
+        } else {
+            Offer::Enough
+        }
+    }
+}
+
+/// Writes the next sequence number into the id of a message.
+#[inline]
+fn stamp(message: &mut [u8], sequence: &mut Sequence) {
+    if let Some([_, _, id @ ..]) = message.first_chunk_mut::<4>() {
+        *id = sequence.stamp(u16::from_le_bytes(*id)).to_le_bytes();
+    }
 }
 
 impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     /// Sends one batch: the command first, then frames of the same class. `true` if anything went down.
+    #[inline(never)]
     pub(super) fn send_batch<C>(
         &mut self,
         client: &mut C,
@@ -29,65 +151,38 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     where
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
     {
-        let mut items = [Item::Command; MAX_BATCH];
-        let mut count = 0_usize;
-        let mut class = None;
-        let mut command_slot = None;
-
         self.write_command(client, now);
-        if self.command.is_written() {
-            if let Some(slot) = self.window.take() {
-                match self.transport.slot_class(self.command.bytes()) {
-                    Ok(of_command) => {
-                        command_slot = Some(slot);
-                        class = Some(of_command);
-                        count = 1;
-                        self.command.stamp(|id| self.tx_sequence.stamp(id));
-                    }
-                    Err(_) => {
-                        self.window.release(slot);
-                        let _ = self.command.clear();
-                        client.command_done(Err(CommandError::Unsendable), now);
-                    }
-                }
-            }
-        }
-        if self.is_worth_sending(client) {
-            while count < MAX_BATCH && !class.is_some_and(|class: SlotClass| class.alone) {
-                let Some((index, of_frame)) = self.next_entry(client, now) else {
-                    break;
-                };
-                if class.is_some_and(|class| class != of_frame) {
-                    self.carry = Some(index);
-                    break;
-                }
-                class = Some(of_frame);
-                self.stamp_frame(index);
-                if let Some(item) = items.get_mut(count) {
-                    *item = Item::Frame(index);
-                }
-                count = count.saturating_add(1);
-            }
-        }
-        if count == 0 {
+        let command = self.take_command(client, now);
+        let (entries, count) = if self.is_worth_sending(client) {
+            self.build_batch(client, command.as_ref().map(|(_, class)| *class), now)
+        } else {
+            ([0; MAX_BATCH], 0)
+        };
+        if count == 0 && command.is_none() {
             return Ok(false);
         }
 
         let mut batch: [&[u8]; MAX_BATCH] = [&[]; MAX_BATCH];
-        for (bytes, item) in batch.iter_mut().zip(items.iter().take(count)) {
-            *bytes = match item {
-                Item::Command => self.command.bytes(),
-                Item::Frame(index) => self.in_flight.frame(*index).map_or(&[], TxFrame::bytes),
-            };
+        let mut places = batch.iter_mut();
+        let mut messages = count;
+        if command.is_some() {
+            messages = messages.saturating_add(1);
+            if let Some(place) = places.next() {
+                *place = self.command.bytes();
+            }
         }
-        let sent = self.transport.send(batch.get(..count).unwrap_or(&[]));
-        let frames = count.saturating_sub(usize::from(command_slot.is_some()));
+        for (place, entry) in places.zip(entries.iter().take(count)) {
+            if let Some(frame) = self.in_flight.frame(usize::from(*entry)) {
+                *place = frame.bytes();
+            }
+        }
+        let sent = self.transport.send(batch.get(..messages).unwrap_or(&[]));
         self.stats.tx_batches = self.stats.tx_batches.wrapping_add(1);
         self.stats.tx_frames = self
             .stats
             .tx_frames
-            .wrapping_add(u64::try_from(frames).unwrap_or(0));
-        if let Some(slot) = command_slot {
+            .wrapping_add(u64::try_from(count).unwrap_or(0));
+        if let Some((slot, _)) = command {
             self.stats.tx_commands = self.stats.tx_commands.wrapping_add(1);
             self.command.sent(slot, now);
         }
@@ -114,6 +209,29 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         }
     }
 
+    /// The command that waits, with a credit and its sequence number, if there is one of each.
+    fn take_command<C>(&mut self, client: &mut C, now: Instant) -> Option<(TxSlot, SlotClass)>
+    where
+        C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
+    {
+        if !self.command.is_written() {
+            return None;
+        }
+        let slot = self.window.take()?;
+        match self.transport.slot_class(self.command.bytes()) {
+            Ok(class) => {
+                self.command.stamp(|id| self.tx_sequence.stamp(id));
+                Some((slot, class))
+            }
+            Err(_) => {
+                self.window.release(slot);
+                let _ = self.command.clear();
+                client.command_done(Err(CommandError::Unsendable), now);
+                None
+            }
+        }
+    }
+
     /// Whether to send frames now, or to wait for the confirms that are due and send a fuller batch.
     fn is_worth_sending<C>(&self, client: &C) -> bool
     where
@@ -125,82 +243,48 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             || client.backlog() <= free
     }
 
-    /// The next frame for the batch, already in the table, with its class.
-    fn next_entry<C>(&mut self, client: &mut C, now: Instant) -> Option<(usize, SlotClass)>
+    /// The frames of the next batch: which entries of the table, and how many.
+    #[inline]
+    fn build_batch<C>(
+        &mut self,
+        client: &mut C,
+        class: Option<SlotClass>,
+        now: Instant,
+    ) -> ([u8; MAX_BATCH], usize)
     where
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
     {
-        if let Some(index) = self.carry.take() {
-            let class = self
-                .transport
-                .slot_class(self.in_flight.frame(index)?.bytes())
-                .ok()?;
-            return Some((index, class));
+        let silent = !self.awaits_confirm();
+        let mut batch = Batch {
+            transport: &self.transport,
+            window: &mut self.window,
+            in_flight: &mut self.in_flight,
+            sequence: &mut self.tx_sequence,
+            carry: &mut self.carry,
+            now,
+            slot: None,
+            class,
+            limit: MAX_BATCH.saturating_sub(usize::from(class.is_some())),
+            entries: [0; MAX_BATCH],
+            count: 0,
+        };
+        batch.add_carried();
+        if batch.carry.is_none() && batch.reserve() {
+            client.frames(now, &mut batch);
         }
-        loop {
-            let slot = self.window.take_for_data()?;
-            let Some(outgoing) = client.next_frame(now) else {
-                self.window.release(slot);
-                return None;
-            };
-            let bytes = outgoing.frame.bytes();
-            let well_formed = bytes.first_chunk().is_some_and(|&[low, high]| {
-                let len = usize::from(u16::from_le_bytes([low, high]));
-                (24..=bytes.len()).contains(&len)
-            });
-            let class = if well_formed {
-                self.transport.slot_class(bytes).ok()
-            } else {
-                None
-            };
-            let Some(class) = class else {
-                self.window.release(slot);
-                client.returned(outgoing.frame, outgoing.tag, ReturnReason::Unsendable, now);
-                continue;
-            };
-            if !self.awaits_confirm() {
-                // The supervision of confirms starts with the first frame.
-                self.supervise(now);
-            }
-            let route = Route {
-                queue: outgoing.queue,
-                interface: outgoing.interface.raw(),
-                link: outgoing.link,
-            };
-            match self
-                .in_flight
-                .insert(outgoing.frame, outgoing.tag, slot, route, now)
-            {
-                Ok((index, packet)) => {
-                    let bytes = self
-                        .in_flight
-                        .frame_mut(index)
-                        .map_or(&mut [][..], TxFrame::bytes_mut);
-                    if let Some(field) = bytes.get_mut(4..8) {
-                        field.copy_from_slice(&packet.to_le_bytes());
-                    }
-                    return Some((index, class));
-                }
-                // Not reached: the window is never larger than the table.
-                Err((frame, tag, slot)) => {
-                    self.window.release(slot);
-                    client.returned(frame, tag, ReturnReason::Unsendable, now);
-                    return None;
-                }
-            }
+        let Batch {
+            slot,
+            entries,
+            count,
+            ..
+        } = batch;
+        if let Some(slot) = slot {
+            self.window.release(slot);
         }
-    }
-
-    fn stamp_frame(&mut self, index: usize) {
-        if let Some(field) = self
-            .in_flight
-            .frame_mut(index)
-            .and_then(|frame| frame.bytes_mut().get_mut(2..4))
-        {
-            if let Some(&[low, high]) = field.first_chunk() {
-                let id = self.tx_sequence.stamp(u16::from_le_bytes([low, high]));
-                field.copy_from_slice(&id.to_le_bytes());
-            }
+        if silent && self.awaits_confirm() {
+            // The supervision of confirms starts with the first frame.
+            self.supervise(now);
         }
+        (entries, count)
     }
 }

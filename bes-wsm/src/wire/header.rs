@@ -239,12 +239,18 @@ impl Header {
     ///
     /// [`WireError::NoRoom`].
     pub fn emit(&self, message: &mut [u8]) -> Result<(), WireError> {
-        let raw = RawHeader {
+        self.raw()
+            .write_to_prefix(message)
+            .map_err(|_error| WireError::NoRoom)
+    }
+
+    /// As it stands on the wire.
+    #[inline]
+    pub(super) const fn raw(&self) -> RawHeader {
+        RawHeader {
             len: U16::new(self.len),
             id: U16::new(self.word.into_bits()),
-        };
-        raw.write_to_prefix(message)
-            .map_err(|_error| WireError::NoRoom)
+        }
     }
 
     /// Number and class of the message.

@@ -226,8 +226,9 @@ impl TransmitHeader {
         if len > MAX_MESSAGE_LEN {
             return Err(WireError::TooLong);
         }
+        let wire_len = u16::try_from(len).map_err(|_error| WireError::TooLong)?;
         let wire = TransmitWire {
-            header: RawHeader::BLANK,
+            header: Header::new(Self::ID, self.interface, wire_len).raw(),
             packet_id: U32::new(self.packet.raw()),
             max_rate: self.max_rate.raw(),
             queue: self.queue.wsm() | self.link.raw().wrapping_shl(2),
@@ -239,8 +240,6 @@ impl TransmitHeader {
         };
         wire.write_to_prefix(out)
             .map_err(|_error| WireError::NoRoom)?;
-        let wire_len = u16::try_from(len).map_err(|_error| WireError::TooLong)?;
-        Header::new(Self::ID, self.interface, wire_len).emit(out)?;
         Ok(len)
     }
 

@@ -25,7 +25,11 @@
 //! | [`doorbell`] | how interrupts and callers wake the one owner of the bus |
 //! | [`time`] | instants; durations are [`core::time::Duration`] |
 //! | [`error`] | what can go wrong at a seam |
-#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![cfg_attr(not(test), no_std)]
+
+// For `memory::Heap` alone.
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod doorbell;
 pub mod error;

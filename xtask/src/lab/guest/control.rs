@@ -44,7 +44,7 @@ impl Control {
         self.socket
             .send(text.as_bytes())
             .with_context(|| format!("cannot send {text}"))?;
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + super::network::SHORT;
         loop {
             match self.receive(deadline)? {
                 Some(message) if message.starts_with('<') => self.events.push(message),

@@ -253,12 +253,14 @@ impl Ether {
             return;
         }
         self.counters.refused += 1;
-        let radio = sequence
-            .checked_sub(1)
-            .and_then(|index| usize::try_from(index).ok())
-            .and_then(|index| self.radios.get_mut(index));
-        if let Some(radio) = radio {
-            radio.frequency = None;
+        // A radio that listens elsewhere refuses what it is offered, and that says nothing about where it listens.
+        for (index, radio) in self.radios.iter_mut().enumerate() {
+            if radio
+                .frequency
+                .is_some_and(|frequency| delivery::sequence_of(index, frequency) == sequence)
+            {
+                radio.frequency = None;
+            }
         }
     }
 

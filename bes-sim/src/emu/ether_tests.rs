@@ -242,9 +242,22 @@ fn nobody_acknowledges_for_an_address_that_is_not_there() {
         Instant::ZERO,
     );
     assert_eq!(fates(&mut air), [(control::ACKED, 1)]);
+    // That it hears nothing on another channel says nothing about this one.
+    let elsewhere = Event::Answer {
+        sequence: 2462 << 16 | 2,
+        code: -22,
+    };
+    air.ether.handle(&elsewhere, Instant::ZERO);
+    air.send(
+        AP_RADIO,
+        &mpdu(AUTHENTICATION, STA, AP, 6),
+        LEGACY,
+        Instant::ZERO,
+    );
+    assert_eq!(fates(&mut air), [(control::ACKED, 1)]);
     // The kernel says that the station's radio, the second, is not on the channel.
     let refused = Event::Answer {
-        sequence: 2,
+        sequence: u32::from(FREQUENCY) << 16 | 2,
         code: -22,
     };
     air.ether.handle(&refused, Instant::ZERO);
@@ -255,7 +268,7 @@ fn nobody_acknowledges_for_an_address_that_is_not_there() {
         Instant::ZERO,
     );
     assert_eq!(fates(&mut air), [(0, 2)]);
-    assert_eq!(air.ether.counters().refused, 1);
+    assert_eq!(air.ether.counters().refused, 2);
 }
 
 #[test]

@@ -98,14 +98,14 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "throughput",
         Needs::Driver,
         200,
-        NOT_YET,
+        RELEASE,
         "iperf3, TCP and UDP, both directions, with trace event counts and limits",
     ),
     scenario(
         "roam",
         Needs::Driver,
         90,
-        NOT_YET,
+        RELEASE,
         "from one access point to another of the same network and back",
     ),
     scenario(
@@ -119,14 +119,14 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "gone",
         Needs::Driver,
         90,
-        NOT_YET,
+        RELEASE,
         "the emulator is killed in the middle of traffic; a new one works",
     ),
     scenario(
         "remove",
         Needs::Driver,
         150,
-        NOT_YET,
+        RELEASE,
         "the card is removed in every phase; the module is unloaded while a scan runs",
     ),
     scenario(
@@ -147,7 +147,7 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "hostile",
         Needs::Driver,
         120,
-        NOT_YET,
+        RELEASE,
         "a chip that lies for 60 s",
     ),
     scenario(

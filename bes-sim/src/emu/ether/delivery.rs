@@ -9,6 +9,13 @@ use mock_hal::air::{Heard, PhyRate};
 /// Most frames that wait for a chip; one whose firmware is dead takes none.
 const HEARD: usize = 512;
 
+/// What a delivery is numbered with, so that a refusal tells whose and where: the radio, counted from 1, below the
+/// frequency in MHz.
+pub(super) fn sequence_of(radio: usize, frequency: u16) -> u32 {
+    let radio = u16::try_from(radio + 1).unwrap_or(u16::MAX);
+    u32::from(frequency) << 16 | u32::from(radio)
+}
+
 impl Ether {
     /// Whether somebody on the channel has this address.
     pub(super) fn acknowledges(&self, receiver: Address, frequency: u16, rate: PhyRate) -> bool {
@@ -90,7 +97,7 @@ impl Ether {
                 signal_dbm: self.config.signal_dbm,
                 frequency: lane.frequency,
             };
-            let sequence = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let sequence = sequence_of(index, lane.frequency);
             hwsim::deliver(&mut self.out, self.config.family, sequence, &delivery);
         }
     }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 /// A running `bes-sim emu`: the card in slot 0, unless it was told otherwise, and the medium.
 pub(crate) struct Emulator {
     daemon: Daemon,
-    log_start: usize,
 }
 
 impl Emulator {
@@ -23,11 +22,8 @@ impl Emulator {
             .sim
             .as_deref()
             .context("the host built no bes-sim")?;
-        let log = format!("{}/emu.log", super::system::OUT);
-        let log_start = fs::metadata(&log).map_or(0, |info| info.len()).try_into()?;
         let mut emulator = Self {
             daemon: Daemon::start("emu", &format!("{program} emu --json {options}"))?,
-            log_start,
         };
         until("bes-sim emu: ready", lab.job.limit(10), || {
             emulator.daemon.check()?;
@@ -62,8 +58,7 @@ impl Emulator {
     }
 
     fn text(&self) -> String {
-        let text = self.daemon.text();
-        text.get(self.log_start..).unwrap_or_default().to_owned()
+        self.daemon.text()
     }
 }
 

@@ -141,6 +141,8 @@ pub(crate) struct Daemon {
     child: Child,
     name: String,
     log: String,
+    /// Where its own words begin: a program of the same name may have run before.
+    start: usize,
 }
 
 impl Daemon {
@@ -148,6 +150,7 @@ impl Daemon {
     pub(crate) fn start(name: &str, text: &str) -> Result<Self> {
         note(&format!("$ {text} &\n"));
         let log = format!("{OUT}/{name}.log");
+        let start = fs::read(&log).map_or(0, |bytes| bytes.len());
         let file = OpenOptions::new().create(true).append(true).open(&log)?;
         let child = words(text)
             .stdin(Stdio::null())
@@ -159,6 +162,7 @@ impl Daemon {
             child,
             name: name.to_owned(),
             log,
+            start,
         })
     }
 
@@ -181,7 +185,8 @@ impl Daemon {
 
     /// What it said so far.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(bytes.get(self.start..).unwrap_or_default()).into_owned()
     }
 
     /// Waits for its end.

@@ -3,7 +3,7 @@
 use crate::lab::cache::{Cache, Stamp};
 use crate::lab::config::{key, merge, refused};
 use crate::lab::progress::Progress;
-use crate::lab::sources::{Sources, KCFLAGS};
+use crate::lab::sources::{Sources, KCFLAGS, MODULE_FLAGS};
 use crate::lab::tools::quiet;
 use anyhow::{bail, Context, Result};
 use std::fs::{self, File};
@@ -89,6 +89,7 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
         &sources.rustc_version,
         &sources.compiler.version()?,
         KCFLAGS,
+        MODULE_FLAGS,
         &config,
     ]);
     let folder = cache.join(format!(
@@ -120,7 +121,8 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
         command
             .arg("-C")
             .arg(&sources.kernel)
-            .arg(format!("O={}", build.display()));
+            .arg(format!("O={}", build.display()))
+            .arg(MODULE_FLAGS);
         command
     };
     let wanted = folder.join("wanted.config");

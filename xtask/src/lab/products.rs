@@ -3,7 +3,7 @@
 use crate::lab::cache::Lock;
 use crate::lab::kernel::Kernel;
 use crate::lab::scenario::Needs;
-use crate::lab::sources::Sources;
+use crate::lab::sources::{Sources, MODULE_FLAGS};
 use crate::lab::tools::quiet;
 use crate::project::Project;
 use anyhow::{Context, Result};
@@ -130,7 +130,8 @@ fn modules(project: &Project, sources: &Sources, kernel: &Kernel) -> Result<Vec<
             .arg(project.root.join("kmod"))
             .arg(format!("-j{jobs}"))
             .arg(format!("KDIR={}", kernel.build.display()))
-            .arg(format!("MO={}", made.display())),
+            .arg(format!("MO={}", made.display()))
+            .arg(MODULE_FLAGS),
     )
     .context("the modules do not build")?;
     let mut found = Vec::new();

@@ -15,13 +15,17 @@ const SERIES: (u32, u32) = (7, 2);
 /// The bindgen that this series of kernels is made for.
 const BINDGEN: &str = "0.72.1";
 
-/// Added to the C flags of kernel and modules. With the large code model, which user-mode Linux uses, Clang puts data into
+/// Added to the C flags of the kernel. With the large code model, which user-mode Linux uses, Clang puts data into
 /// sections `.ldata` and `.lbss`. The kernel's linker script does not know them, and they end up behind `_end`: lockdep
 /// then takes static locks for dynamic ones and switches itself off at boot, and kmemleak does not look there for
 /// pointers. With an endless threshold, no data is large. The parts that have the small code model (the vDSO) must not
 /// complain about it.
 pub(crate) const KCFLAGS: &str =
     "-mlarge-data-threshold=2147483647 -Wno-unused-command-line-argument";
+
+/// Takes that back for modules, as an argument of make: they live above 2 GiB, where what is not large cannot be reached,
+/// and the module loader does know their sections.
+pub(crate) const MODULE_FLAGS: &str = "CFLAGS_MODULE=-mlarge-data-threshold=0";
 
 /// Everything that the kernel is built from.
 pub(crate) struct Sources {

@@ -77,14 +77,14 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "wpa2",
         Needs::Driver,
         60,
-        RELEASE,
+        BOTH,
         "connects to a WPA2 network",
     ),
     scenario(
         "wpa3",
         Needs::Driver,
         60,
-        RELEASE,
+        BOTH,
         "connects to a WPA3 network (SAE, protected management frames required)",
     ),
     scenario(

@@ -2,7 +2,7 @@
 
 use crate::report::Transfer;
 use crate::rig::{Rig, Setup};
-use crate::scene::{home, Scene, OPEN};
+use crate::scene::{crowd, home, Scene, MOST_ACCESS_POINTS, OPEN};
 use crate::transfer::{download, upload, MSDU};
 use anyhow::Result;
 use bes_hal::Duration;
@@ -21,10 +21,17 @@ pub struct Options {
     /// Only one direction: `down` or `up`. For instruction counts.
     #[arg(long, value_name = "DIRECTION")]
     only: Option<Direction>,
+    /// So many access points in range, ours included, instead of the air of the demonstration. Adds a scan of the
+    /// 2.4 GHz band to what is measured.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_ACCESS_POINTS)))]
+    access_points: Option<u8>,
     /// Print one JSON object instead of the table.
     #[arg(long)]
     json: bool,
 }
+
+/// Channels of the 2.4 GHz band.
+const BAND_2_4: [u8; 13] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
 
 /// Direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,6 +59,8 @@ pub struct Report {
     pub msdu: usize,
     /// Raw rate of the bus in bytes per second.
     pub raw_bytes_per_s: f64,
+    /// The scan, if access points were counted.
+    pub scan: Option<Found>,
     /// Download.
     pub rx: Option<Transfer>,
     /// Upload.
@@ -62,6 +71,17 @@ pub struct Report {
     pub anomalies: u32,
     /// Violations.
     pub violations: u64,
+}
+
+/// What a scan found among several access points.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// Access points in range.
+    pub access_points: u8,
+    /// Those that the scan found.
+    pub found: usize,
+    /// How long it took.
+    pub virtual_ms: f64,
 }
 
 /// A rig that is connected to the open network, with an air that does not limit.
@@ -76,7 +96,26 @@ pub fn connected(seed: u64) -> Result<(Rig, ApId)> {
 
 /// Measures.
 pub fn measure(options: &Options) -> Result<Report> {
-    let (mut rig, open) = connected(1)?;
+    let (mut rig, open, scan) = match options.access_points {
+        None => {
+            let (rig, open) = connected(1)?;
+            (rig, open, None)
+        }
+        Some(access_points) => {
+            let (air, open) = crowd(1, access_points);
+            let mut rig = Rig::new(Setup::new(air));
+            rig.bring_up()?;
+            let start = rig.now();
+            let found = rig.scan(&BAND_2_4, &[])?.len();
+            let scan = Found {
+                access_points,
+                found,
+                virtual_ms: rig.now().since(start).as_secs_f64() * 1e3,
+            };
+            rig.connect(OPEN, None)?;
+            (rig, open, Some(scan))
+        }
+    };
     let time = Duration::from_millis(options.time);
     let rx =
         (options.only != Some(Direction::Up)).then(|| download(&mut rig, open, options.msdu, time));
@@ -87,6 +126,7 @@ pub fn measure(options: &Options) -> Result<Report> {
             .handle
             .with(|world| world.config().timing.raw_bytes_per_second())
             .unwrap_or(0.0),
+        scan,
         rx,
         tx,
         leaked: rig.device.bottom_half().leaked_credits(),
@@ -106,6 +146,12 @@ pub fn run(options: &Options) -> Result<bool> {
             report.raw_bytes_per_s / 1e6,
             report.msdu
         );
+        if let Some(scan) = &report.scan {
+            println!(
+                "scan of the 2.4 GHz band: {} of {} access points in {:.0} ms",
+                scan.found, scan.access_points, scan.virtual_ms
+            );
+        }
         print_transfers(report.rx.as_ref(), report.tx.as_ref());
     }
     Ok(report.leaked == 0 && report.violations == 0)

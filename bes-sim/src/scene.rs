@@ -52,3 +52,31 @@ pub fn home(seed: u64, unlimited: bool, width: Width) -> Scene {
     });
     Scene { air, open, secure }
 }
+
+/// Most access points in a [`crowd`].
+pub const MOST_ACCESS_POINTS: u8 = 32;
+
+/// The open network on channel 6, and so many access points around it that there are `access_points` in all, spread
+/// over channels 1, 6 and 11 as in a house of flats.
+pub fn crowd(seed: u64, access_points: u8) -> (Air, ApId) {
+    let mut air = Air::new(AirConfig {
+        seed,
+        unlimited: true,
+        ..AirConfig::default()
+    });
+    let open = air.add_access_point(ApConfig {
+        signal_dbm: -48,
+        ..ApConfig::open(OPEN, Channel::new(6, Width::Ht20))
+    });
+    for (number, channel) in (1..access_points).zip([6, 1, 11].into_iter().cycle()) {
+        let signal_dbm = -60 - (number % 4) as i8 * 5;
+        air.add_access_point(ApConfig {
+            signal_dbm,
+            ..ApConfig::open(
+                &format!("neighbour-{number}"),
+                Channel::new(channel, Width::Ht20),
+            )
+        });
+    }
+    (air, open)
+}

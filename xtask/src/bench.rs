@@ -26,11 +26,22 @@ const TIMES: [&str; 2] = ["200", "600"];
 /// Measures and prints.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let program = build(project)?;
-    let mut result = measure(&program)?;
+    let result = figures(project, &program, options.instructions)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&result)?);
+    } else {
+        print("", &result);
+    }
+    Ok(())
+}
+
+/// Measures with `program`, which [`build`] made.
+pub(crate) fn figures(project: &Project, program: &str, instructions: bool) -> Result<Value> {
+    let mut result = measure(program)?;
     result["machine"] = machine();
-    if options.instructions {
+    if instructions {
         for (name, direction) in DIRECTIONS {
-            let [few, many] = TIMES.map(|time| count(project, &program, name, direction, time));
+            let [few, many] = TIMES.map(|time| count(project, program, name, direction, time));
             let (few, many) = (few?, many?);
             let frames = many.frames.saturating_sub(few.frames);
             ensure!(frames > 0, "no frames were moved");
@@ -38,12 +49,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
             result[name]["instructions_per_frame"] = json!((each * 10.0).round() / 10.0);
         }
     }
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&result)?);
-    } else {
-        print("", &result);
-    }
-    Ok(())
+    Ok(result)
 }
 
 /// One run under Valgrind.
@@ -74,7 +80,8 @@ fn count(
     })
 }
 
-fn build(project: &Project) -> Result<String> {
+/// Builds `bes-sim` and says where it is.
+pub(crate) fn build(project: &Project) -> Result<String> {
     let status = Command::new("cargo")
         .current_dir(&project.root)
         .args(["build", "--quiet", "--release", "-p", "bes-sim"])

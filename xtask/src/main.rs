@@ -8,6 +8,7 @@ mod lab;
 #[cfg(test)]
 mod layers;
 mod project;
+mod report;
 mod stack;
 mod step;
 mod test;
@@ -35,6 +36,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Throughput and cost on the emulated chip.
     Bench(bench::Options),
+    /// Every figure, measured now, on one HTML page with plots.
+    Report(report::Options),
     /// Counts the instructions of a command under Valgrind.
     Callgrind(callgrind::Options),
     /// Measures how much stack the driver takes.
@@ -54,6 +57,7 @@ fn main() -> Result<ExitCode> {
         Task::Lab(options) => lab::run(&project, &options),
         Task::Fuzz(options) => fuzz::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options).map(|()| ExitCode::SUCCESS),
+        Task::Report(options) => report::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Callgrind(options) => callgrind::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Stack => stack::run(&project).map(|()| ExitCode::SUCCESS),
         Task::CoreOnly => core_only::run(&project).map(|()| ExitCode::SUCCESS),

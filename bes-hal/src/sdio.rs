@@ -144,6 +144,20 @@ pub trait SdioFunction {
     /// `sdio_retune_hold_now`, `sdio_retune_release`. Hosts that never re-tune do nothing.
     fn hold_tuning(&mut self, hold: bool);
 
+    /// Ends the transfer of the function that the card may still believe to be under way (CCCR, IO abort). What was read or
+    /// written so far is void; registers, interrupt and everything above stay as they are. Linux: a write of the function's
+    /// number to `SDIO_CCCR_ABORT`. A platform that cannot do it says [`SdioError::Unsupported`].
+    fn abort(&mut self) -> Result<(), SdioError> {
+        Err(SdioError::Unsupported)
+    }
+
+    /// Has the bus tuned again before its next command, or its clock lowered if that is what the platform does about
+    /// commands that fail with [`SdioError::Crc`]. Linux: `mmc_retune_needed`. A platform that cannot do either says
+    /// [`SdioError::Unsupported`].
+    fn retune(&mut self) -> Result<(), SdioError> {
+        Err(SdioError::Unsupported)
+    }
+
     /// Asserts (`true`) or releases (`false`) the wake line, in logical levels: polarity is the platform's. A
     /// platform without the line does nothing.
     fn set_wake_line(&mut self, asserted: bool);

@@ -3,7 +3,7 @@
 //! [`Transport`] is what the message layer needs from any bus. `bes-sdio-bus` implements it on top of
 //! [`crate::sdio::SdioFunction`].
 
-use crate::error::TransportError;
+use crate::error::{SdioError, TransportError};
 use crate::frame::{RxBuffer, Span};
 use crate::time::Instant;
 use core::fmt;
@@ -193,6 +193,25 @@ pub trait Transport {
     /// [`TransportError::BadBatch`], [`TransportError::MessageTooLong`], [`TransportError::WrongState`], or
     /// [`TransportError::Bus`] after the allowed retries.
     fn send(&mut self, batch: &[&[u8]]) -> Result<(), TransportError>;
+
+    /// Ends a transfer that failed half-way, so that the next [`receive`](Self::receive) or [`send`](Self::send) begins with
+    /// the announcement, or the batch, that is still due. Nothing that was announced or sent is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Bus`]: the platform cannot do it, or the bus is dead.
+    fn abort(&mut self) -> Result<(), TransportError> {
+        Err(TransportError::Bus(SdioError::Unsupported))
+    }
+
+    /// Has the bus tuned again, or its clock lowered, because its commands fail too often.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Bus`]: the platform cannot do it, or the bus is dead.
+    fn retune(&mut self) -> Result<(), TransportError> {
+        Err(TransportError::Bus(SdioError::Unsupported))
+    }
 
     /// Starts a transition. [`TransportError::WrongState`] if another one is under way.
     fn begin(&mut self, transition: Transition, now: Instant) -> Result<(), TransportError>;

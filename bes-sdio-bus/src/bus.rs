@@ -160,7 +160,10 @@ impl<S: SdioFunction> Bus<S> {
         buffer: &mut [u8],
     ) -> Result<(), SdioError> {
         count(&mut self.stats.cmd53);
-        self.function.read_data(command, buffer)?;
+        if let Err(error) = self.function.read_data(command, buffer) {
+            count(&mut self.stats.data_failures);
+            return Err(error);
+        }
         count_by(&mut self.stats.bytes_read, buffer.len());
         Ok(())
     }
@@ -172,7 +175,10 @@ impl<S: SdioFunction> Bus<S> {
         segments: &[&[u8]],
     ) -> Result<(), SdioError> {
         count(&mut self.stats.cmd53);
-        self.function.write_data(command, segments)?;
+        if let Err(error) = self.function.write_data(command, segments) {
+            count(&mut self.stats.data_failures);
+            return Err(error);
+        }
         count_by(&mut self.stats.bytes_written, command.count.bytes());
         Ok(())
     }

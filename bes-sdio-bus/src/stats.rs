@@ -37,6 +37,12 @@ pub struct Stats {
     pub boot_reruns: u64,
     /// Times that re-tuning was put on hold.
     pub tune_holds: u64,
+    /// Transfers that were aborted because they failed half-way.
+    pub aborts: u64,
+    /// Times that the bus was tuned again because too many commands failed.
+    pub retunes: u64,
+    /// CMD53 that failed, repeated or not.
+    pub data_failures: u64,
     /// Wake-line references taken twice or released without being held.
     pub wake_line_anomalies: u64,
 }

@@ -62,6 +62,8 @@ pub struct SdioTransport<S: SdioFunction, F> {
     rx_toggle: Toggle,
     tx_toggle: Toggle,
     pending: Option<Pending<S::Buffer>>,
+    /// Messages of the batch that failed which the chip has for certain: transfers before the one that failed.
+    sent: usize,
     /// Most slots of one transfer, for each code of a slot size.
     slots: [u8; 4],
 }
@@ -92,6 +94,7 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
             rx_toggle: Toggle::default(),
             tx_toggle: Toggle::default(),
             pending: None,
+            sent: 0,
             slots,
         }
     }
@@ -205,6 +208,7 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
         self.rx_toggle = Toggle::default();
         self.tx_toggle = Toggle::default();
         self.pending = None;
+        self.sent = 0;
         self.slots = slots_per_transfer(self.bus.limits, self.config.firmware);
         self.bus.hold_tuning(false);
     }
@@ -444,7 +448,8 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
     /// commands cannot send: [`SdioError::Unsupported`] (file 10, section 2).
     ///
     /// After [`TransportError::Bus`] it is not known whether the chip has the messages. Sending the *same* batch again is
-    /// right in both cases, because it carries the same toggle; another batch may be taken for a duplicate.
+    /// right in both cases, because it carries the same toggle, and nothing else may be sent before; another batch may be
+    /// taken for a duplicate.
     fn send(&mut self, batch: &[&[u8]]) -> Result<(), TransportError> {
         if !self.may_send {
             return Err(TransportError::WrongState);
@@ -458,9 +463,30 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
             return Err(SdioError::Unsupported.into());
         }
         self.bus.hold_tuning(true);
-        for part in batch.chunks(most) {
+        // Of a batch that is sent again, only what failed.
+        let due = batch.get(self.sent..).unwrap_or(&[]);
+        for part in due.chunks(most) {
             self.write(part, slot)?;
+            self.sent = self.sent.saturating_add(part.len());
         }
+        self.sent = 0;
+        Ok(())
+    }
+
+    /// An announced burst stays due: it is read again from its beginning, with the same toggle. On a host that needs
+    /// several commands for a burst it goes on with the one that failed, because each has a toggle of its own.
+    fn abort(&mut self) -> Result<(), TransportError> {
+        self.bus.hold_tuning(false);
+        self.bus.function.abort()?;
+        self.bus.interrupt = true;
+        count(&mut self.bus.stats.aborts);
+        Ok(())
+    }
+
+    fn retune(&mut self) -> Result<(), TransportError> {
+        self.bus.hold_tuning(false);
+        self.bus.function.retune()?;
+        count(&mut self.bus.stats.retunes);
         Ok(())
     }
 

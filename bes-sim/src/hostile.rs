@@ -246,6 +246,14 @@ impl<S: SdioFunction> SdioFunction for Hostile<S> {
         self.inner.hold_tuning(hold);
     }
 
+    fn abort(&mut self) -> Result<(), SdioError> {
+        self.inner.abort()
+    }
+
+    fn retune(&mut self) -> Result<(), SdioError> {
+        self.inner.retune()
+    }
+
     fn set_wake_line(&mut self, asserted: bool) {
         self.inner.set_wake_line(asserted);
     }

@@ -201,6 +201,10 @@ impl SdioFunction for EmulatedSdio {
         self.world().hold_tuning(hold);
     }
 
+    fn abort(&mut self) -> Result<(), SdioError> {
+        access(&mut self.world(), 0, cccr::ABORT, Some(1)).map(drop)
+    }
+
     fn set_wake_line(&mut self, asserted: bool) {
         self.world().set_wake_line(asserted);
     }

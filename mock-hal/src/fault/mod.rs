@@ -396,6 +396,20 @@ impl<S: SdioFunction> SdioFunction for Faulty<S> {
         self.inner.hold_tuning(hold);
     }
 
+    fn abort(&mut self) -> Result<(), SdioError> {
+        if self.state().gone {
+            return Err(SdioError::NoCard);
+        }
+        self.inner.abort()
+    }
+
+    fn retune(&mut self) -> Result<(), SdioError> {
+        if self.state().gone {
+            return Err(SdioError::NoCard);
+        }
+        self.inner.retune()
+    }
+
     fn set_wake_line(&mut self, asserted: bool) {
         self.inner.set_wake_line(asserted);
     }

@@ -135,6 +135,14 @@ impl SdioFunction for Function {
         black_box(hold);
     }
     #[inline(never)]
+    fn abort(&mut self) -> Result<(), SdioError> {
+        black_box(Ok(()))
+    }
+    #[inline(never)]
+    fn retune(&mut self) -> Result<(), SdioError> {
+        black_box(Ok(()))
+    }
+    #[inline(never)]
     fn set_wake_line(&mut self, asserted: bool) {
         black_box(asserted);
     }

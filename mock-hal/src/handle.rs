@@ -1,6 +1,7 @@
 //! What tests and programs hold while the driver holds the card.
 
 use crate::air::Air;
+use crate::candidate::Act;
 use crate::chip::lmac::Lmac;
 use crate::chip::{Chip, Firmware};
 use crate::clock::VirtualClock;
@@ -124,6 +125,16 @@ impl Handle {
             all.extend(world.chip().firmware().violations().iter().cloned());
             all
         })
+    }
+
+    /// Lets one of the six candidates of file 50, section 4, begin after the time it says; `None` ends the one before.
+    pub fn set_candidate(&self, act: Option<Act>) {
+        self.with(|world| world.set_candidate(act));
+    }
+
+    /// When the candidate that was set began; `None` if it has not.
+    pub fn candidate_began(&self) -> Option<Instant> {
+        self.with(|world| world.candidate_began())
     }
 
     /// Pulls the card out (`false`) or puts it back (`true`), as new and identified.

@@ -14,6 +14,8 @@
 //! | [`chip`] | boot, doorbells, sleep, bursts, and the firmware |
 //! | [`air`] | the medium, access points, other stations |
 //! | [`fault`] | seeded faults between driver and bus |
+//! | [`candidate`] | what may be behind a throughput that collapses with uptime, acted out |
+//! | [`tuning`] | the sampling point of the host controller, and its drift |
 //! | [`violation`] | what the host did against the specification |
 //! | [`statistics`], [`trace`] | what happened, counted and in full |
 //!
@@ -54,6 +56,7 @@
 
 pub mod air;
 pub mod bus_timing;
+pub mod candidate;
 pub mod card;
 pub mod chip;
 pub mod clock;
@@ -62,10 +65,12 @@ pub mod handle;
 pub mod sdio;
 pub mod statistics;
 pub mod trace;
+pub mod tuning;
 pub mod violation;
 pub mod world;
 
 pub use bus_timing::BusTiming;
+pub use candidate::Candidate;
 pub use chip::ChipSettings;
 pub use handle::Handle;
 pub use sdio::{BurstVec, Card, EmulatedSdio};

@@ -90,6 +90,7 @@ fn judged(result: Result<R5, Silence>) -> Result<R5, SdioError> {
     let response = result.map_err(|silence| match silence {
         Silence::NoCard => SdioError::NoCard,
         Silence::NoResponse | Silence::NoData => SdioError::Timeout,
+        Silence::Broken => SdioError::Crc,
     })?;
     let errors = response.errors();
     if errors & R5::ERROR != 0 {

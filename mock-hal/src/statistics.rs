@@ -50,6 +50,10 @@ pub struct Statistics {
     pub wake_line_asserted: u64,
     /// Times the chip fell asleep.
     pub sleeps: u64,
+    /// Commands that a drifted or cut-off bus has spoiled.
+    pub crc_errors: u64,
+    /// Times the bus was tuned again.
+    pub tunings: u64,
     /// Download messages taken by the loader.
     pub boot_messages: u64,
     /// Bytes of DATA messages taken by the loader.
@@ -94,6 +98,8 @@ impl Statistics {
             wakeups: self.wakeups - earlier.wakeups,
             wake_line_asserted: self.wake_line_asserted - earlier.wake_line_asserted,
             sleeps: self.sleeps - earlier.sleeps,
+            crc_errors: self.crc_errors - earlier.crc_errors,
+            tunings: self.tunings - earlier.tunings,
             boot_messages: self.boot_messages - earlier.boot_messages,
             boot_bytes: self.boot_bytes - earlier.boot_bytes,
         }

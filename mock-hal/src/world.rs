@@ -4,12 +4,14 @@
 //! idle program moves time with [`World::advance_to`].
 
 use crate::bus_timing::BusTiming;
+use crate::candidate::{Act, Acting};
 use crate::card::{Command52, Command53, Effect, Registers, Silence, R5};
 use crate::chip::settings::ChipSettings;
 use crate::chip::{Chip, Firmware};
 use crate::clock::VirtualClock;
 use crate::statistics::Statistics;
 use crate::trace::{Event, Line, Trace};
+use crate::tuning::{Drift, Fate, Tuning};
 use crate::violation::{Violation, Violations};
 use bes_hal::doorbell::{Doorbell, Reasons};
 use bes_hal::sdio::{Count, HostLimits};
@@ -67,7 +69,10 @@ pub struct World {
     lost: bool,
     doorbell: Option<Arc<Doorbell>>,
     wakeup: bool,
-    tuning_held: bool,
+    tuning: Tuning,
+    acting: Option<Acting>,
+    /// A transfer was cut off in the middle, and the card waits for its rest.
+    half_read: bool,
     trace: Trace,
 }
 
@@ -88,7 +93,9 @@ impl World {
             lost: false,
             doorbell: None,
             wakeup: false,
-            tuning_held: false,
+            tuning: Tuning::new(),
+            acting: None,
+            half_read: false,
             trace: Trace::default(),
             config,
         }
@@ -163,7 +170,26 @@ impl World {
             .card
             .ready_at()
             .filter(|ready| !ready.is_due(self.now()));
-        earliest(card, self.chip.next_event())
+        earliest(card, self.next_by_itself())
+    }
+
+    fn next_by_itself(&self) -> Option<Instant> {
+        let act = self.acting.as_ref().and_then(Acting::next_event);
+        earliest(act, self.chip.next_event())
+    }
+
+    /// Lets one of the six candidates begin after the time it says; `None` ends the one before.
+    pub fn set_candidate(&mut self, act: Option<Act>) {
+        let now = self.clock.now();
+        if let Some(before) = self.acting.take() {
+            before.end(now, &mut self.chip, &mut self.tuning);
+        }
+        self.acting = act.map(|act| Acting::new(act, now));
+    }
+
+    /// When the candidate that was set began; `None` if it has not.
+    pub fn candidate_began(&self) -> Option<Instant> {
+        self.acting.as_ref().and_then(Acting::began)
     }
 
     /// Moves time to `instant`; everything on the way happens at its time.
@@ -179,7 +205,7 @@ impl World {
     fn run(&mut self, limit: Instant, stop: bool) -> bool {
         let interrupts = self.chip.statistics.interrupts;
         let mut repeats = 0;
-        while let Some(at) = self.chip.next_event().filter(|at| at.is_due(limit)) {
+        while let Some(at) = self.next_by_itself().filter(|at| at.is_due(limit)) {
             if at > self.clock.now() {
                 self.clock.advance_to(at);
                 repeats = 0;
@@ -191,6 +217,9 @@ impl World {
                         .note(self.clock.now(), Violation::NoProgress);
                     break;
                 }
+            }
+            if let Some(acting) = &mut self.acting {
+                acting.advance(self.clock.now(), &mut self.chip, &mut self.tuning);
             }
             self.chip.advance(self.clock.now());
             self.update_interrupt();
@@ -290,7 +319,8 @@ impl World {
         } else {
             self.chip.statistics.register_reads += 1;
         }
-        let result = self.access(command);
+        let fate = self.tuning.judge_register(command.write, self.clock.now());
+        let result = self.under(fate, |world| world.access(command));
         self.update_interrupt();
         self.trace.record(began, cost, || Event::Register {
             argument,
@@ -311,8 +341,9 @@ impl World {
                     match self.card.write(command.address, command.data, now, settle) {
                         Effect::Enabled => self.chip.enable(),
                         Effect::Disabled => self.chip.disable(now),
-                        // Nothing is under way between two commands of this bus.
-                        Effect::None | Effect::Aborted => {}
+                        // Otherwise nothing is under way between two commands of this bus.
+                        Effect::Aborted => self.half_read = false,
+                        Effect::None => {}
                     }
                     if !command.read_back {
                         return Ok(R5::good(command.data));
@@ -338,6 +369,31 @@ impl World {
             }
             _ => Ok(R5::refused(R5::FUNCTION_NUMBER)),
         }
+    }
+
+    /// Does a command of that fate.
+    fn under<R>(
+        &mut self,
+        fate: Fate,
+        command: impl FnOnce(&mut Self) -> Result<R, Silence>,
+    ) -> Result<R, Silence> {
+        self.chip.statistics.crc_errors += u64::from(fate != Fate::Passes);
+        match fate {
+            Fate::Passes => command(self),
+            Fate::SpoiledBefore => Err(Silence::Broken),
+            Fate::SpoiledAfter => command(self).and(Err(Silence::Broken)),
+        }
+    }
+
+    /// What becomes of a transfer that the card does not refuse.
+    fn fate_of_data(&mut self, write: bool) -> Fate {
+        let fate = if self.half_read {
+            Fate::SpoiledBefore
+        } else {
+            self.tuning.judge_data(write, self.clock.now())
+        };
+        self.chip.statistics.crc_errors += u64::from(fate != Fate::Passes);
+        fate
     }
 
     /// Judges a CMD53 before its data moves. `Some`: the card refuses it with this response.
@@ -379,15 +435,23 @@ impl World {
         let began = self.clock.now();
         let (command, refused) = self.begin_data(argument)?;
         self.chip.statistics.data_reads += 1;
+        let fate = self.fate_of_data(false);
         let result = match refused {
             Some(response) => Ok(response),
+            None if fate == Fate::SpoiledBefore => Err(Silence::Broken),
             None => {
                 self.chip.statistics.bytes_read += buffer.len() as u64;
                 if self
                     .chip
                     .read_data(command.address, buffer, self.clock.now())
                 {
-                    Ok(R5::good(0))
+                    if fate == Fate::SpoiledAfter {
+                        self.tuning.spoil(buffer);
+                    }
+                    match fate {
+                        Fate::Passes => Ok(R5::good(0)),
+                        _ => Err(Silence::Broken),
+                    }
                 } else {
                     Err(Silence::NoData)
                 }
@@ -412,15 +476,20 @@ impl World {
         let began = self.clock.now();
         let (command, refused) = self.begin_data(argument)?;
         self.chip.statistics.data_writes += 1;
+        let fate = self.fate_of_data(true);
         let result = match refused {
             Some(response) => Ok(response),
+            None if fate == Fate::SpoiledBefore => Err(Silence::Broken),
             None => {
                 self.chip.statistics.bytes_written += command.count.bytes() as u64;
                 if self
                     .chip
                     .write_data(command.address, segments, self.clock.now())
                 {
-                    Ok(R5::good(0))
+                    match fate {
+                        Fate::Passes => Ok(R5::good(0)),
+                        _ => Err(Silence::Broken),
+                    }
                 } else {
                     Err(Silence::NoData)
                 }
@@ -456,14 +525,32 @@ impl World {
         self.chip.wake_line()
     }
 
-    /// Forbids or allows re-tuning. The emulated bus never re-tunes; it only remembers.
+    /// Forbids or allows re-tuning. What was wanted meanwhile happens when it is allowed again.
     pub fn hold_tuning(&mut self, hold: bool) {
-        self.tuning_held = hold;
+        let tuned = self.tuning.hold(hold, self.clock.now());
+        self.chip.statistics.tunings += u64::from(tuned);
+    }
+
+    /// Tunes the sampling point of the bus again, now or as soon as it is allowed.
+    pub fn retune(&mut self) {
+        let tuned = self.tuning.retune(self.clock.now());
+        self.chip.statistics.tunings += u64::from(tuned);
+    }
+
+    /// Lets the sampling point of the bus drift from now on, or no more.
+    pub fn set_drift(&mut self, drift: Option<Drift>) {
+        self.tuning.set_drift(drift, self.clock.now());
+    }
+
+    /// Cuts the next transfer off in the middle: until the host aborts it (CCCR 0x06), every transfer fails with a CRC
+    /// error and moves nothing (file 50, section 5, cyw43).
+    pub fn cut_transfer(&mut self) {
+        self.half_read = true;
     }
 
     /// Whether re-tuning is forbidden.
     pub fn tuning_held(&self) -> bool {
-        self.tuning_held
+        self.tuning.held
     }
 
     /// Switches the card's power. A card that gets power back is as new, and the platform has identified it.
@@ -491,6 +578,7 @@ impl World {
         self.card = Registers::new();
         self.card.identify();
         self.chip.lose_power(now);
+        self.half_read = false;
         self.update_interrupt();
         self.latched = false;
     }

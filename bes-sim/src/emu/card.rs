@@ -240,6 +240,7 @@ impl<S: CommandSource> CardThread<S> {
         match response {
             Ok(r5) => Status::Done(r5.0.into()),
             Err(Silence::NoData) => Status::NoData(0x1000),
+            Err(Silence::Broken) => Status::BrokenData(0x1000),
             Err(_) => Status::NoResponse,
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! `downlink` chooses what it sends, `uplink` takes the data it receives.
 
-use super::ap_config::{ApConfig, Security};
+use super::ap_config::{ApConfig, BssLoad, Security};
 use super::ap_counters::{ApCounters, StationView};
 use super::authenticator::GroupKey;
 use super::ccmp::Key;
-use super::elements::Description;
+use super::elements::{append, id, Description};
 use super::endpoint::{Behind, Endpoint, OwnedMsdu};
 use super::frame::{kind, management, Msdu};
 use super::station::{
@@ -50,6 +50,8 @@ pub struct AccessPoint {
     pub(super) refuse_authentication: Option<u16>,
     pub(super) refuse_association: Option<u16>,
     pub(super) deafness: f64,
+    pub(super) collisions: f64,
+    pub(super) bss_load: Option<BssLoad>,
     pub(super) throttle: Option<u64>,
     pub(super) stations: Vec<Station>,
     pub(super) next_station: usize,
@@ -95,6 +97,8 @@ impl AccessPoint {
             refuse_authentication: None,
             refuse_association: None,
             deafness: 0.0,
+            collisions: 0.0,
+            bss_load: None,
             throttle: None,
             stations: Vec::new(),
             next_station: 0,
@@ -135,6 +139,12 @@ impl AccessPoint {
         self.beacon_before = before;
         self.beacon_after.clear();
         self.description.append_after_tim(&mut self.beacon_after);
+        if let Some(load) = self.bss_load {
+            let [low, high] = load.stations.to_le_bytes();
+            // No admission capacity.
+            let content = [low, high, load.utilisation, 0, 0];
+            append(&mut self.beacon_after, id::BSS_LOAD, &content);
+        }
     }
 
     pub(super) fn append_fixed(&self, body: &mut Vec<u8>) {
@@ -299,6 +309,23 @@ impl AccessPoint {
     /// Misses this share of the stations' data frames, 0.0 to 1.0: retries go up.
     pub fn set_deafness(&mut self, share: f64) {
         self.deafness = share.clamp(0.0, 1.0);
+    }
+
+    /// Loses this share of the unicast frames of either direction to collisions, 0.0 to 1.0: retries go up on both
+    /// sides. Beacons are not lost.
+    pub fn set_collisions(&mut self, share: f64) {
+        self.collisions = share.clamp(0.0, 1.0);
+    }
+
+    /// Tells this load in its beacons, or none.
+    pub fn set_bss_load(&mut self, load: Option<BssLoad>) {
+        self.bss_load = load;
+        self.describe();
+    }
+
+    /// How many octets per second each station gets at most.
+    pub fn throttle(&self) -> Option<u64> {
+        self.throttle
     }
 
     /// Sends not more than this many octets per second to each station.

@@ -17,6 +17,15 @@ pub enum Security {
     },
 }
 
+/// What an access point tells about its load (IEEE 802.11-2016, section 9.4.2.28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BssLoad {
+    /// Associated stations.
+    pub stations: u16,
+    /// Share of the time in which the medium is busy, in 255ths.
+    pub utilisation: u8,
+}
+
 /// What an access point is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApConfig {

@@ -13,6 +13,8 @@ pub mod id {
     pub const DS: u8 = 3;
     /// Traffic indication map.
     pub const TIM: u8 = 5;
+    /// BSS load.
+    pub const BSS_LOAD: u8 = 11;
     /// Channel switch announcement.
     pub const CHANNEL_SWITCH: u8 = 37;
     /// ERP information.

@@ -70,6 +70,8 @@ pub struct AirCounters {
     pub deferred: u64,
     /// Frames that the station heard.
     pub heard: u64,
+    /// Frames on the station's channel that arrived there with a wrong FCS.
+    pub damaged: u64,
     /// Time during which the station's own channel was used by the station.
     pub station_airtime: Duration,
     /// Time during which any channel was used by somebody else.
@@ -181,6 +183,12 @@ impl Air {
     pub fn access_point_mut(&mut self, id: ApId) -> &mut AccessPoint {
         self.changed();
         &mut self.access_points[id.0]
+    }
+
+    /// All access points, in the order in which they were added.
+    pub fn access_points_mut(&mut self) -> impl Iterator<Item = &mut AccessPoint> {
+        self.changed();
+        self.access_points.iter_mut()
     }
 
     /// Adds traffic of others to a channel, or changes it; a share of 0 ends it.
@@ -447,6 +455,7 @@ impl Air {
         let signal_dbm = access_point.config.signal_dbm;
         let rate = burst.rate;
         let group = is_group(&burst.frames[0].bytes);
+        let collisions = if group { 0.0 } else { access_point.collisions };
         let response = match (group, burst.ampdu) {
             (true, _) => Response::None,
             (false, false) => Response::Ack,
@@ -463,7 +472,9 @@ impl Air {
         let mut last = None;
         for position in 0..burst.frames.len() {
             let length = burst.frames[position].bytes.len();
-            let lost = !hears || self.is_lost(rate, signal_dbm, length, 0.0);
+            let damaged = hears && self.is_lost(rate, signal_dbm, length, collisions);
+            self.counters.damaged += u64::from(damaged);
+            let lost = !hears || damaged;
             let frame = &mut burst.frames[position];
             if let Some(capture) = &mut self.capture {
                 capture.write(&frame.bytes, at, channel, rate, signal_dbm);

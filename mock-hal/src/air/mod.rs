@@ -58,7 +58,7 @@ mod uplink;
 pub mod wpa;
 
 pub use access_point::AccessPoint;
-pub use ap_config::{ApConfig, Security};
+pub use ap_config::{ApConfig, BssLoad, Security};
 pub use ap_counters::{ApCounters, StationView};
 pub use client::{Client, ClientConfig, ClientCounters, ClientState};
 pub use endpoint::{Downlink, Endpoint, OwnedMsdu};

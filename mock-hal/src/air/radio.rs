@@ -129,9 +129,9 @@ impl Air {
             if hears {
                 let signal = access_point.config.signal_dbm;
                 let deafness = if mpdu.is_data() {
-                    access_point.deafness
+                    access_point.deafness.max(access_point.collisions)
                 } else {
-                    0.0
+                    access_point.collisions
                 };
                 let lost = self.is_lost(rate, signal, frame.len(), deafness);
                 let access_point = &mut self.access_points[index];

@@ -110,6 +110,9 @@ pub enum Silence {
     /// The card responded, but no data came or none was taken.
     #[error("no data")]
     NoData,
+    /// The response or the data arrived with a wrong CRC, on either side.
+    #[error("broken on the way")]
+    Broken,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use bes_hal::error::SdioError;
 use bes_hal::sdio::{Cmd53, Count, SdioFunction};
 use mock_hal::chip::boot::image::{self, ImageKind};
-use mock_hal::chip::ScriptedFirmware;
+use mock_hal::chip::{Firmware, ScriptedFirmware};
 use mock_hal::{Card, Config, EmulatedSdio, Handle};
 use std::time::Duration;
 
@@ -32,7 +32,11 @@ pub struct Host {
 
 impl Host {
     pub fn new(config: Config) -> Self {
-        let (sdio, card) = Card::insert(config, Box::<ScriptedFirmware>::default());
+        Self::with_firmware(config, Box::<ScriptedFirmware>::default())
+    }
+
+    pub fn with_firmware(config: Config, firmware: Box<dyn Firmware>) -> Self {
+        let (sdio, card) = Card::insert(config, firmware);
         Self {
             sdio,
             card,

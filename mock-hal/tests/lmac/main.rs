@@ -1,5 +1,6 @@
 //! The firmware against the whole air: scan, join, keys, traffic, power save and loss, driven by raw WSM messages.
 
+mod ailments;
 mod rig;
 
 use core::time::Duration;

@@ -152,7 +152,7 @@ impl Rig {
         while self.step(end) {}
     }
 
-    fn post(&mut self, id: u16, interface: u16, payload: &[u8]) {
+    pub(crate) fn post(&mut self, id: u16, interface: u16, payload: &[u8]) {
         let id = id | interface << 6 | self.sequence << 13;
         self.sequence = (self.sequence + 1) & 7;
         let len = u16::try_from(payload.len() + 4).unwrap();

@@ -32,6 +32,7 @@ impl<M: Medium> Lmac<M> {
             }
             Origin::Host { packet_id } => packet_id,
         };
+        let leaked = self.leaks_confirm();
         let group = frame.frame.get(4).is_some_and(|byte| byte & 1 != 0);
         let counters = &mut self.counters;
         let count = |counter: &mut u32| *counter = counter.wrapping_add(1);
@@ -70,7 +71,11 @@ impl<M: Medium> Lmac<M> {
             media_delay: micros(first, now),
             queue_delay: micros(frame.queued, first),
         };
-        self.transmitter.confirms.push((frame.interface, record));
+        if leaked {
+            self.outstanding = self.outstanding.saturating_sub(1);
+        } else {
+            self.transmitter.confirms.push((frame.interface, record));
+        }
         self.transmitter.give_back(frame.frame);
     }
 

@@ -1,5 +1,6 @@
 //! Every figure and every habit of the firmware that a test may want to change.
 
+use super::ailment::Ailments;
 use core::time::Duration;
 
 /// What the firmware does with a foreground scan while it is joined (file 50, section 3, items 2 and 3).
@@ -76,6 +77,8 @@ pub struct LmacConfig {
     /// Received data reaches the host only with a beacon, as if the power-save state were stuck (file 50, section 4,
     /// candidate 4).
     pub data_only_with_beacons: bool,
+    /// Slow illnesses.
+    pub ailments: Ailments,
 }
 
 impl Default for LmacConfig {
@@ -110,6 +113,7 @@ impl Default for LmacConfig {
             inactivity_unit: Duration::from_secs(30),
             scans_until_exhausted: None,
             data_only_with_beacons: false,
+            ailments: Ailments::default(),
         }
     }
 }

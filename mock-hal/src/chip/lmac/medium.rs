@@ -23,6 +23,10 @@ pub trait Medium: Send {
     fn advance(&mut self, now: Instant);
     /// The next frame that was heard.
     fn pop_heard(&mut self) -> Option<Heard>;
+    /// Frames that arrived with a wrong FCS since the start of the world.
+    fn damaged(&self) -> u64 {
+        0
+    }
     /// Takes back the buffer of a frame that was heard, so that it is used again.
     fn recycle(&mut self, buffer: Vec<u8>) {
         drop(buffer);
@@ -66,6 +70,10 @@ impl Medium for Air {
 
     fn pop_heard(&mut self) -> Option<Heard> {
         Air::pop_heard(self)
+    }
+
+    fn damaged(&self) -> u64 {
+        self.counters().damaged
     }
 
     fn recycle(&mut self, buffer: Vec<u8>) {

@@ -11,6 +11,7 @@
 //! | commands one by one, MIBs | `command`, `mib` |
 //! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `ap` |
 //! | queues, rate series, aggregation, confirmations | `transmit`, `completion`, `rate_policy`, `block_ack` |
+//! | slow illnesses | `ailment` |
 //! | filters, decryption, receive indications | `receive`, `filter`, `key`, `ccmp` |
 //! | the seam to the air | `medium` |
 //!
@@ -20,6 +21,7 @@
 //!   air ─────► pop_heard() ─► filters, keys ────────────┘
 //! ```
 
+mod ailment;
 mod ap;
 mod block_ack;
 mod ccmp;
@@ -48,6 +50,7 @@ mod script;
 #[cfg(test)]
 mod stories;
 
+pub use ailment::{Ailments, EventLeak, Exhaustion, SlowScans};
 pub use config::{ForegroundScan, LmacConfig};
 pub use counters::Counters;
 pub use interface::LinkState;
@@ -109,6 +112,9 @@ pub struct Lmac<M: Medium = Air> {
     switches: VecDeque<(Instant, u8)>,
     transmitter: Transmitter,
     block_ack: BlockAck,
+    condition: ailment::Condition,
+    /// Broken frames that were counted already.
+    damaged: u64,
     /// Sequence number of the frames that the chip itself originates.
     sequence: u16,
     counters: Counters,
@@ -151,6 +157,8 @@ impl<M: Medium> Lmac<M> {
             switches: VecDeque::new(),
             transmitter: Transmitter::default(),
             block_ack: BlockAck::default(),
+            condition: ailment::Condition::default(),
+            damaged: 0,
             sequence: 0,
             counters: Counters::default(),
             violations: Vec::new(),
@@ -275,6 +283,10 @@ impl<M: Medium> Lmac<M> {
     fn send(&mut self, message: Vec<u8>) {
         self.changed();
         if !self.dead {
+            if Header::parse(&message).is_some_and(|header| header.identity() == indication::EVENT)
+            {
+                self.event_sent();
+            }
             self.outbox.push(message, self.now);
         }
     }
@@ -352,6 +364,7 @@ impl<M: Medium> Lmac<M> {
             let (peer, tid, from_station) = agreement;
             self.medium.set_block_ack(peer, tid, from_station, 0);
         }
+        self.condition = ailment::Condition::default();
         self.interfaces = Default::default();
         self.mibs = MibStore::default();
         self.keys = KeyTable::default();
@@ -362,6 +375,7 @@ impl<M: Medium> Lmac<M> {
         self.transmitter = Transmitter::default();
         self.sequence = 0;
         self.counters = Counters::default();
+        self.damaged = self.medium.damaged();
         self.retune(now);
         self.update_room();
     }
@@ -411,6 +425,7 @@ impl<M: Medium> Lmac<M> {
         next = earliest(next, self.scan_due());
         next = earliest(next, self.joining.as_ref().map(join::Joining::due));
         next = earliest(next, self.block_ack.due());
+        next = earliest(next, self.ailment_due());
         for interface in &self.interfaces {
             next = earliest(next, interface.due());
         }
@@ -455,6 +470,9 @@ impl<M: Medium> Lmac<M> {
         while let Some(heard) = self.medium.pop_heard() {
             self.receive(heard, now);
         }
+        let damaged = self.medium.damaged();
+        let new = damaged.saturating_sub(std::mem::replace(&mut self.damaged, damaged));
+        self.counters.fcs_errors = self.counters.fcs_errors.wrapping_add(new as u32);
         self.transmitter.end_turn();
         self.scan_step(now);
         self.join_step(now);
@@ -462,6 +480,7 @@ impl<M: Medium> Lmac<M> {
         self.power_step(now);
         self.block_ack_step(now);
         self.ap_step(now);
+        self.ailment_step(now);
         self.transmit_step(now);
         // An exchange or a change of channel moves the air too.
         while let Some(heard) = self.medium.pop_heard() {

@@ -41,6 +41,7 @@ pub(crate) struct PowerSave {
     idle: Duration,
     idle_at: Option<Instant>,
     polling: bool,
+    stuck: bool,
 }
 
 /// Power save with bit 7 is fast: the station wakes for whole conversations instead of polling.
@@ -71,8 +72,21 @@ impl PowerSave {
         self.mode & 1
     }
 
+    /// The state sticks: dozing is all it does, whatever the host was told.
+    pub(crate) fn stick(&mut self) {
+        self.stuck = true;
+        self.state = State::Going { announce: false };
+        self.idle_at = None;
+        self.polling = false;
+    }
+
+    /// Whether the state sticks.
+    pub(crate) const fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
     const fn is_fast(&self) -> bool {
-        self.mode & FAST != 0
+        self.mode & FAST != 0 && !self.stuck
     }
 
     /// A frame was sent or received: in fast mode the idle period starts again.
@@ -117,6 +131,7 @@ impl<M: Medium> Lmac<M> {
         power.idle = Duration::from_micros(500) * u32::from(idle.max(1));
         power.idle_at = None;
         if mode & 1 == 0 {
+            power.stuck = false;
             power.state = State::Awake;
             if was_asleep && associated {
                 power.state = State::Waking;
@@ -125,6 +140,8 @@ impl<M: Medium> Lmac<M> {
             if self.config.active_ps_answered {
                 self.send(indication::set_pm(interface, status::SUCCESS, 0));
             }
+        } else if power.stuck {
+            // It thinks that it dozes already, and says nothing.
         } else if associated {
             power.state = State::Going { announce: true };
             self.send_null(interface, true, Own::Doze, now);
@@ -224,7 +241,7 @@ impl<M: Medium> Lmac<M> {
         power.activity(now);
         if power.is_dozing() && power.polling {
             power.polling = false;
-            if more {
+            if more && !power.stuck {
                 self.poll_access_point(interface, now);
             }
         }

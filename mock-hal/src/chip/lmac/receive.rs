@@ -196,7 +196,9 @@ impl<M: Medium> Lmac<M> {
         if tim.unicast {
             self.frames_wait(interface, now);
         }
-        self.release_held_data();
+        if !self.keeps_received() {
+            self.release_held_data();
+        }
     }
 
     /// Decrypts, filters and passes up.
@@ -332,6 +334,10 @@ impl<M: Medium> Lmac<M> {
             counters.rx_overflow = counters.rx_overflow.wrapping_add(1);
             return;
         }
+        if mpdu.is_data() && self.is_dropped_by_ailment(heard.frame.len(), self.now) {
+            self.counters.rx_overflow = self.counters.rx_overflow.wrapping_add(1);
+            return;
+        }
         let mut flags = opening.flags;
         if heard.ampdu {
             flags |= rx_flags::AMPDU;
@@ -372,7 +378,7 @@ impl<M: Medium> Lmac<M> {
         };
         let memory = self.outbox.spare();
         let message = indication::receive_into(memory, interface, &descriptor, head, tail);
-        if self.config.data_only_with_beacons && mpdu.is_data() {
+        if (self.config.data_only_with_beacons || self.keeps_received()) && mpdu.is_data() {
             self.outbox.hold(message);
         } else {
             self.send(message);
@@ -381,7 +387,7 @@ impl<M: Medium> Lmac<M> {
     }
 
     /// Lets data go that only comes with beacons.
-    fn release_held_data(&mut self) {
+    pub(super) fn release_held_data(&mut self) {
         for message in self.outbox.held() {
             self.send(message);
         }

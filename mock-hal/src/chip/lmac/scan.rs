@@ -75,8 +75,11 @@ impl Scan {
 }
 
 impl<M: Medium> Lmac<M> {
-    /// Starts a scan or refuses it; `true` if the confirmation comes later, which it never does.
+    /// Starts a scan or refuses it; `true` if the confirmation comes later, as that of an ailing chip, or never.
     pub(super) fn start_scan(&mut self, interface: u8, message: &[u8], now: Instant) -> bool {
+        if self.refuse_slowly(interface, now) {
+            return true;
+        }
         let result = self.check_scan(interface, message);
         let (request, report_on) = match result {
             Ok(accepted) => accepted,
@@ -145,6 +148,9 @@ impl<M: Medium> Lmac<M> {
         }
         let limit = self.config.scans_until_exhausted;
         if limit.is_some_and(|limit| self.counters.scans >= limit) {
+            return Err(status::FAILURE);
+        }
+        if self.is_exhausted_by_scan() {
             return Err(status::FAILURE);
         }
         let half = self
@@ -279,7 +285,9 @@ impl<M: Medium> Lmac<M> {
             .iter()
             .find(|state| state.joined().is_some())
             .map_or(0, |state| state.power.psm());
-        self.send(indication::scan_complete(status::SUCCESS, psm, channels));
+        if !self.leaks_scan_complete() {
+            self.send(indication::scan_complete(status::SUCCESS, psm, channels));
+        }
         if scan.announced {
             for index in 0..super::INTERFACES {
                 let state = &self.interfaces[index];

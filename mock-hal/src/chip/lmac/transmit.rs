@@ -220,11 +220,12 @@ impl<M: Medium> Lmac<M> {
             return heads().map(|head| head.expires).min();
         }
         let mut ready = transmitter.own.front().map(|head| head.ready);
+        let stalled = self.stalled_until();
         for head in heads() {
             let at = if self.is_held(head) {
                 head.expires
             } else {
-                head.ready
+                head.ready.max(stalled).min(head.expires)
             };
             ready = Some(ready.map_or(at, |ready| ready.min(at)));
         }
@@ -276,7 +277,7 @@ impl<M: Medium> Lmac<M> {
                 self.drop_head(queue, status::LIFETIME_EXCEEDED, now);
                 return true;
             }
-            if head.ready > now || away {
+            if head.ready > now || away || self.stalled_until() > now {
                 continue;
             }
             if self.home.is_none() {
@@ -356,6 +357,8 @@ impl<M: Medium> Lmac<M> {
             .ampdu_frames
             .min(window.into())
             .clamp(1, MAX_AGGREGATE);
+        // A firmware without memory gathers nothing.
+        let most = if self.crawls() { 1 } else { most };
         let most_bytes = self.config.ampdu_bytes.min(rate::ampdu_bytes(phy));
         let mut bytes = 0;
         let mut count = 0;
@@ -408,6 +411,8 @@ impl<M: Medium> Lmac<M> {
         transmitter
             .batch
             .extend(transmitter.queues[queue].drain(..count));
+        let octets = transmitter.batch.iter().map(|sent| sent.frame.len()).sum();
+        self.sent_under_ailment(octets, now);
         self.exchange(phy, now);
         true
     }

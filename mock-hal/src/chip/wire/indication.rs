@@ -21,6 +21,8 @@ mod number {
 pub(crate) const EXCEPTION: u16 = 0x0800;
 /// Identity of the receive indication.
 pub(crate) const RECEIVE: u16 = 0x0804;
+/// Identity of the event indication.
+pub(crate) const EVENT: u16 = 0x0805;
 /// Identity of the scan-complete indication.
 pub(crate) const SCAN_COMPLETE: u16 = 0x0806;
 /// Identity of the channel-switch indication.

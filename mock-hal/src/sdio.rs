@@ -206,6 +206,12 @@ impl SdioFunction for EmulatedSdio {
         access(&mut self.world(), 0, cccr::ABORT, Some(1)).map(drop)
     }
 
+    fn retune(&mut self) -> Result<(), SdioError> {
+        let mut world = self.world();
+        world.retune();
+        Ok(())
+    }
+
     fn set_wake_line(&mut self, asserted: bool) {
         self.world().set_wake_line(asserted);
     }

@@ -119,7 +119,7 @@ fn f50_4_5_crc_errors_grow_until_the_bus_is_tuned_again() {
     assert!((40..90).contains(&more), "three in a hundred: {more}");
     // Not while it is forbidden, but right after.
     host.sdio.hold_tuning(true);
-    host.card.with(|world| world.retune());
+    host.sdio.retune().unwrap();
     assert!(errors(&mut host) > 0);
     host.sdio.hold_tuning(false);
     assert_eq!(errors(&mut host), 0);
@@ -137,9 +137,7 @@ fn a_cut_transfer_fails_until_the_function_is_aborted() {
     for _ in 0..3 {
         assert_eq!(host.read_with_toggle(1, false), Err(SdioError::Crc));
     }
-    // CMD52 write of 1 to CCCR 0x06.
-    let aborted = host.card.with(|world| world.command52(0x8000_0C01));
-    assert!(aborted.is_ok());
+    host.sdio.abort().unwrap();
     assert_eq!(host.read(0x001) & 0x7F, 1);
     let burst = host.read_with_toggle(1, false).unwrap();
     assert_eq!(u16::from_le_bytes([burst[0], burst[1]]), 100);

@@ -21,9 +21,9 @@ pub const MAX_TRAILER: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     /// Between the 802.11 header and the body; the stack has left it.
-    pub header: usize,
+    pub header: u8,
     /// Behind the body; the driver adds it.
-    pub trailer: usize,
+    pub trailer: u8,
 }
 
 impl Room {
@@ -70,8 +70,9 @@ mod tests {
             (Cipher::Wapi, Encryption::Wapi),
         ] {
             let room = Room::of(cipher);
-            assert_eq!((room.header, room.trailer), encryption.overhead());
-            assert!(room.trailer <= MAX_TRAILER);
+            let room_of = (usize::from(room.header), usize::from(room.trailer));
+            assert_eq!(room_of, encryption.overhead());
+            assert!(usize::from(room.trailer) <= MAX_TRAILER);
         }
     }
 

@@ -91,21 +91,18 @@ impl FrameControl {
     }
 
     /// Length of the header, in bytes. Linux: `ieee80211_hdrlen`.
-    #[inline]
+    #[inline(always)]
     pub const fn header_len(self) -> usize {
         if self.is_data() {
-            match (
-                self.has_four_addresses(),
-                self.is_qos_data(),
-                self.has_order(),
-            ) {
-                (false, false, _) => HEADER_LEN,
-                (false, true, false) => 26,
-                (false, true, true) => 30,
-                (true, false, _) => 30,
-                (true, true, false) => 32,
-                (true, true, true) => 36,
+            let mut len = HEADER_LEN;
+            if self.has_four_addresses() {
+                len = len.wrapping_add(6);
             }
+            if self.is_qos_data() {
+                // QoS control, and HT control if there is one.
+                len = len.wrapping_add(if self.has_order() { 6 } else { 2 });
+            }
+            len
         } else if self.is_control() {
             // Clear to send and acknowledgement have one address.
             if self.0 & 0xE0 == 0xC0 {
@@ -164,14 +161,12 @@ pub fn is_block_ack_action(frame: &[u8], iv: usize) -> bool {
         && frame.get(control.header_len().saturating_add(iv)) == Some(&CATEGORY_BLOCK_ACK)
 }
 
-/// Whether it carries an EAPOL packet. `iv` as above.
-#[inline]
-pub fn is_eapol(frame: &[u8], iv: usize) -> bool {
-    let control = FrameControl::of(frame);
-    control.is_data_present()
-        && frame
-            .get(control.header_len().saturating_add(iv)..)
-            .is_some_and(|body| body.starts_with(&[0xAA, 0xAA, 0x03, 0, 0, 0, 0x88, 0x8E]))
+/// Whether it carries an EAPOL packet. `body` is where its body starts, behind the room for a cipher header.
+#[inline(always)]
+pub fn is_eapol(frame: &[u8], body: usize) -> bool {
+    FrameControl::of(frame).is_data_present()
+        && frame.get(body..).and_then(<[u8]>::first_chunk)
+            == Some(&[0xAA, 0xAA, 0x03, 0, 0, 0, 0x88, 0x8E])
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
-//! Frames that wait in the host: one pool, and in it one FIFO for each interface and access category.
+//! Frames on their way down: one pool, and in it one FIFO for each interface and access category.
 //!
 //! ```text
-//!   push ──► [if0 VO] [if0 VI] [if0 BE] [if0 BK] [if1 VO] … [if2 BK] ──► pop
-//!                 ▲                                   │
-//!                 └── requeue: back to where it was ──┴──► expire, flush, clear: handed back
+//!   push ──► [if0 VO] [if0 VI] [if0 BE] [if0 BK] [if1 VO] … [if2 BK] ──► depart ──► chip ──► retire
+//!                 ▲                                   │                              │
+//!                 │                                   └──► expire, flush, clear: handed back
+//!                 └─────────────── put_back: where it was ───────────────────────────┘
 //! ```
+//!
+//! A frame has one place in the pool from its arrival until its status, and what is known about it is written there
+//! once, as its [`Record`]. What goes to the chip is the frame and the number of its place; what comes back is found by
+//! that number.
 //!
 //! | rule | why |
 //! |---|---|
@@ -12,236 +17,86 @@
 //! | stop and wake have a distance between them | no ringing at the edge (file 30, section 3.8.3) |
 //! | a frame leaves when its time to live is over, however short the queue is | file 30, D32 |
 //! | flushing one interface touches no frame of another | file 30, D1 and D2 |
-//! | a frame that comes back from the chip takes its old place in the order | file 30, section 3.12 |
+//! | a frame that comes back from the chip takes its old place in the order, and always finds room | file 30, section 3.12 |
 //!
-//! Every operation on one frame takes constant time, except that a requeue steps over the frames that were
-//! requeued before it.
+//! Every operation on one frame takes constant time, except that a frame that is put back steps over those that were put
+//! back before it.
 
-use crate::tx::Outline;
-use crate::types::{AccessCategory, TxInfo, ACCESS_CATEGORIES};
+pub use crate::fifo::{FifoId, FifoSet, INTERFACES};
+pub use crate::record::{FrameNumber, Record};
+
+use crate::fifo::PLACES;
+use crate::tx::{Outline, TxRefused};
+use crate::types::{AccessCategory, LinkId, TxInfo};
 use bes_hal::frame::TxFrame;
 use bes_hal::time::{earliest, Instant};
 use bes_hal::{Memory, NoMemory};
 use bes_wsm::wire::header::InterfaceId;
-use core::fmt;
 
-/// Frames that the pool holds, unless said otherwise.
+/// Frames that the pool holds, unless said otherwise; those inside the chip are among them.
 pub const POOL: u16 = 512;
-
-/// Number of interfaces of the chip.
-pub const INTERFACES: usize = InterfaceId::ALL.len();
 
 /// Bytes of the longest frame, roughly.
 const LONGEST: u32 = 1600;
 
 const NONE: u16 = u16::MAX;
-
-/// Places for FIFOs, a power of two.
-const PLACES: usize = 16;
 const MASK: usize = PLACES - 1;
 
-const _: () = assert!(ACCESS_CATEGORIES * INTERFACES <= PLACES);
-
-/// One of the twelve FIFOs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FifoId {
-    /// Interface that the frames are sent on.
-    pub interface: InterfaceId,
-    /// Their access category.
-    pub access_category: AccessCategory,
-}
-
-impl FifoId {
-    /// The FIFO of this interface and category.
-    pub const fn new(interface: InterfaceId, access_category: AccessCategory) -> Self {
-        Self {
-            interface,
-            access_category,
-        }
-    }
-
-    /// All of them, by interface, then by urgency.
-    pub fn all() -> impl Iterator<Item = Self> {
-        InterfaceId::ALL
-            .into_iter()
-            .flat_map(|interface| AccessCategory::ALL.map(|ac| Self::new(interface, ac)))
-    }
-
-    /// Its place among the twelve, by interface, then by urgency.
-    #[inline]
-    pub(crate) const fn index(self) -> usize {
-        let row = match self.interface {
-            InterfaceId::Zero => 0_usize,
-            InterfaceId::One => 4,
-            InterfaceId::Two => 8,
-        };
-        let column = match self.access_category {
-            AccessCategory::Voice => 0_usize,
-            AccessCategory::Video => 1,
-            AccessCategory::BestEffort => 2,
-            AccessCategory::Background => 3,
-        };
-        row.wrapping_add(column)
-    }
-
-    #[inline]
-    const fn bit(self) -> u16 {
-        let row = match self.interface {
-            InterfaceId::Zero => 0_u32,
-            InterfaceId::One => 4,
-            InterfaceId::Two => 8,
-        };
-        let column = match self.access_category {
-            AccessCategory::Voice => 0_u32,
-            AccessCategory::Video => 1,
-            AccessCategory::BestEffort => 2,
-            AccessCategory::Background => 3,
-        };
-        1_u16.wrapping_shl(row.wrapping_add(column))
-    }
-}
-
-impl fmt::Display for FifoId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.interface, self.access_category)
-    }
-}
-
-/// A set of FIFOs: which have frames, or which may send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FifoSet(u16);
-
-impl FifoSet {
-    /// No FIFO.
-    pub const EMPTY: Self = Self(0);
-    /// All twelve.
-    pub const ALL: Self = Self(0x0FFF);
-
-    /// The four FIFOs of one interface.
-    #[inline]
-    pub const fn of_interface(interface: InterfaceId) -> Self {
-        match interface {
-            InterfaceId::Zero => Self(0x00F),
-            InterfaceId::One => Self(0x0F0),
-            InterfaceId::Two => Self(0xF00),
-        }
-    }
-
-    /// Those of one interface: the most urgent category in bit 0.
-    #[inline]
-    pub(crate) const fn row(self, interface: InterfaceId) -> u16 {
-        let shift = match interface {
-            InterfaceId::Zero => 0_u32,
-            InterfaceId::One => 4,
-            InterfaceId::Two => 8,
-        };
-        self.0.wrapping_shr(shift) & 0x0F
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether `queue` is in the set.
-    pub const fn has(self, queue: FifoId) -> bool {
-        self.0 & queue.bit() != 0
-    }
-
-    /// The set with `queue` in it.
-    #[must_use]
-    pub const fn with(self, queue: FifoId) -> Self {
-        Self(self.0 | queue.bit())
-    }
-
-    /// The set without `queue`.
-    #[must_use]
-    pub const fn without(self, queue: FifoId) -> Self {
-        Self(self.0 & !queue.bit())
-    }
-
-    /// What is in this set and not in the other.
-    #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// What is in both sets.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Takes one FIFO out of the set: that of the lowest interface, the most urgent of it.
-    #[inline]
-    fn pop(&mut self) -> Option<FifoId> {
-        let bit = self.0.trailing_zeros();
-        let interface = match bit {
-            0..=3 => InterfaceId::Zero,
-            4..=7 => InterfaceId::One,
-            8..=11 => InterfaceId::Two,
-            _ => return None,
-        };
-        let access_category = match bit & 3 {
-            0 => AccessCategory::Voice,
-            1 => AccessCategory::Video,
-            2 => AccessCategory::BestEffort,
-            _ => AccessCategory::Background,
-        };
-        self.0 &= self.0.wrapping_sub(1);
-        Some(FifoId::new(interface, access_category))
-    }
-}
-
-impl Iterator for FifoSet {
-    type Item = FifoId;
-
-    fn next(&mut self) -> Option<FifoId> {
-        self.pop()
-    }
-}
-
-/// What the queues know about a frame. It travels with the frame through the chip, so that the frame can take its
-/// old place again.
+/// A frame that left the queues without having been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// The FIFO of the frame.
-    pub queue: FifoId,
-    /// When it is too old to be sent.
-    pub deadline: Instant,
-    /// How often the chip gave it back unsent.
-    pub requeues: u8,
-    order: u64,
-}
-
-/// A frame in a queue, or just taken out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queued<F> {
+pub struct Removed<F> {
     /// The frame, as the stack gave it.
     pub frame: F,
-    /// What the stack said about it.
-    pub info: TxInfo,
-    /// What its own bytes say about it.
-    pub outline: Outline,
-    /// Its place.
-    pub admission: Admission,
+    /// Where it waited.
+    pub fifo: FifoId,
+    /// Its length in bytes.
+    pub len: u16,
 }
 
-impl<F: TxFrame> Queued<F> {
-    /// A frame that goes past the queues.
-    pub(crate) fn unqueued(interface: InterfaceId, frame: F, info: TxInfo, now: Instant) -> Self {
-        Self {
-            outline: Outline::of(frame.bytes(), &info),
-            frame,
-            info,
-            admission: Admission {
-                queue: FifoId::new(interface, info.access_category),
-                deadline: now.after(info.access_category.time_to_live()),
-                requeues: 0,
-                order: 0,
-            },
-        }
+/// What is to become of the first frame of a FIFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It goes to the chip.
+    Go,
+    /// It stays where it is.
+    Stay,
+    /// It cannot be sent, and leaves.
+    Refuse(TxRefused),
+}
+
+/// Who decides what is to become of a frame, and makes it ready to go.
+pub(crate) trait Loader<F> {
+    /// Looks at the first frame of a FIFO. One that does not go is left as it was.
+    fn load(&mut self, frame: &mut F, record: &mut Record) -> Departure;
+}
+
+/// Lets every frame go as it is.
+struct Unchanged;
+
+impl<F> Loader<F> for Unchanged {
+    fn load(&mut self, _frame: &mut F, _record: &mut Record) -> Departure {
+        Departure::Go
     }
+}
+
+/// What became of the first frame of a FIFO.
+#[derive(Debug)]
+pub(crate) enum Departed<F> {
+    /// It is on its way.
+    Gone {
+        /// Number of its place.
+        number: FrameNumber,
+        /// The frame.
+        frame: F,
+        /// Its length as the stack gave it, in bytes.
+        len: u16,
+        /// Station that it goes to.
+        link: LinkId,
+    },
+    /// It stays; or there is none.
+    Stayed,
+    /// It left unsent.
+    Refused(Removed<F>, TxRefused),
 }
 
 /// Bounds of every FIFO. The stack is asked to stop at three quarters and to go on at three eighths.
@@ -311,25 +166,40 @@ impl Fifo {
     };
 }
 
-#[derive(Debug)]
-struct Slot<F> {
-    next: u16,
-    content: Option<Queued<F>>,
+/// Whose a place of the pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Free,
+    /// A frame waits in its FIFO.
+    Waiting,
+    /// The frame is inside the chip, or about to be.
+    Away,
 }
 
-/// All frames that wait in the host.
+#[derive(Debug)]
+struct Slot<F> {
+    /// `None` while the frame is away.
+    frame: Option<F>,
+    record: Record,
+    next: u16,
+    state: Use,
+}
+
+/// All frames on their way down.
 pub struct TxQueues<F, M: Memory> {
     slots: M::Table<Slot<F>>,
     /// At this many used slots everybody is asked to stop.
     pool_mark: u16,
-    /// At this many none is taken in. The slots above it are for frames that come back from the chip: a requeue must
-    /// not fail because new frames were faster.
+    /// At this many none is taken in. The slots above it are for the driver's own frames.
     pool_limit: u16,
     /// At this many they may go on. The distance keeps twelve queues from starting and stopping together with every
     /// frame.
     pool_rest: u16,
     free: u16,
+    /// Slots in use.
     used: u16,
+    /// Frames that wait.
+    frames: u16,
     /// By [`FifoId::index`]; more than there are, so that the index needs no check.
     fifos: [Fifo; PLACES],
     /// What an index beyond the places would get, if there were one.
@@ -338,7 +208,7 @@ pub struct TxQueues<F, M: Memory> {
     limits: Limits,
     high_mark: Limits,
     low_mark: Limits,
-    order: u64,
+    order: u32,
     /// FIFOs that are above their own limit.
     high: FifoSet,
     /// The pool as a whole is nearly used up.
@@ -358,8 +228,10 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         let slots = memory.table(usize::from(pool), |_| {
             next = next.wrapping_add(1);
             Slot {
+                frame: None,
+                record: Record::BLANK,
                 next: if next == pool { NONE } else { next },
-                content: None,
+                state: Use::Free,
             }
         })?;
         Ok(Self {
@@ -369,6 +241,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
             pool_rest: pool / 2,
             free: 0,
             used: 0,
+            frames: 0,
             fifos: [Fifo::EMPTY; PLACES],
             nobody: Fifo::EMPTY,
             waiting: FifoSet::EMPTY,
@@ -382,26 +255,13 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         })
     }
 
-    /// Takes a frame in, at the end of its FIFO.
+    /// Takes a frame in, at the end of its FIFO. `outline` is what its bytes say.
     ///
     /// # Errors
     ///
     /// The frame, if the FIFO or the pool is full.
-    pub fn push(
-        &mut self,
-        interface: InterfaceId,
-        frame: F,
-        info: TxInfo,
-        now: Instant,
-    ) -> Result<(), F> {
-        let queue = FifoId::new(interface, info.access_category);
-        let outline = Outline::of(frame.bytes(), &info);
-        self.push_outlined(queue, frame, info, outline, now)
-    }
-
-    /// The same for a frame that was looked at already.
     #[inline(always)]
-    pub(crate) fn push_outlined(
+    pub fn push(
         &mut self,
         queue: FifoId,
         frame: F,
@@ -422,35 +282,67 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
             return Err(frame);
         };
         self.free = core::mem::replace(&mut slot.next, NONE);
-        slot.content = Some(Queued {
-            frame,
-            info,
-            outline,
-            admission: Admission {
-                queue,
-                deadline: now.after(info.access_category.time_to_live()),
-                requeues: 0,
-                order: self.order,
-            },
-        });
+        slot.state = Use::Waiting;
+        slot.record = Record::new(queue, info, outline, self.order, now);
+        slot.frame = Some(frame);
         self.order = self.order.wrapping_add(1);
         fifo.frames = fifo.frames.wrapping_add(1);
         fifo.bytes = bytes;
-        let bit = 1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
         if self.high_mark.is_reached(fifo) {
-            self.high.0 |= bit;
+            self.high = self.high.with(queue);
         }
         let tail = core::mem::replace(&mut fifo.tail, index);
         match self.slots.get_mut(usize::from(tail)) {
             Some(tail) => tail.next = index,
             None => fifo.head = index,
         }
-        self.waiting.0 |= bit;
+        self.waiting = self.waiting.with(queue);
+        self.frames = self.frames.wrapping_add(1);
         self.used = self.used.wrapping_add(1);
         if self.used >= self.pool_mark {
             self.pool_high = true;
         }
         Ok(())
+    }
+
+    /// Takes a frame in that goes past the FIFOs: one of the driver itself. It counts as away from now on.
+    ///
+    /// # Errors
+    ///
+    /// The frame, if the pool is used up.
+    pub(crate) fn enlist(
+        &mut self,
+        queue: FifoId,
+        frame: F,
+        info: TxInfo,
+        now: Instant,
+    ) -> Result<FrameNumber, F> {
+        let outline = Outline::of(frame.bytes(), &info);
+        let index = self.free;
+        let Some(slot) = self.slots.get_mut(usize::from(index)) else {
+            return Err(frame);
+        };
+        self.free = core::mem::replace(&mut slot.next, NONE);
+        slot.state = Use::Away;
+        slot.record = Record::new(queue, info, outline, self.order, now);
+        slot.record.own = true;
+        slot.frame = Some(frame);
+        self.used = self.used.saturating_add(1);
+        if self.used >= self.pool_mark {
+            self.pool_high = true;
+        }
+        Ok(FrameNumber(index))
+    }
+
+    /// A frame that was [enlisted](Self::enlist) and not taken yet, with its record.
+    pub(crate) fn enlisted_mut(&mut self, number: FrameNumber) -> Option<(&mut F, &mut Record)> {
+        let slot = self.away_mut(number)?;
+        Some((slot.frame.as_mut()?, &mut slot.record))
+    }
+
+    /// Takes it; its place stays.
+    pub(crate) fn take_enlisted(&mut self, number: FrameNumber) -> Option<F> {
+        self.away_mut(number)?.frame.take()
     }
 
     /// How many more frames of full length a FIFO takes before the stack is asked to stop.
@@ -464,98 +356,149 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         usize::try_from(room).unwrap_or(0)
     }
 
-    /// Puts a frame that was taken out before back to its place, ahead of everything that was pushed after it.
-    /// The limits of the FIFO do not apply.
+    /// Puts a frame that is away back to its place in its FIFO, ahead of everything that was pushed after it. The limits
+    /// of the FIFO do not apply, and there is always room: the frame has kept its slot.
     ///
     /// # Errors
     ///
-    /// The frame, if the pool is full.
-    pub fn requeue(&mut self, mut queued: Queued<F>) -> Result<(), Queued<F>> {
-        let queue = queued.admission.queue;
-        let order = queued.admission.order;
-        let bytes = u32::from(queued.outline.len);
-        queued.admission.requeues = queued.admission.requeues.saturating_add(1);
-        let Some(slot) = self.take_slot() else {
-            return Err(queued);
+    /// The frame, if no frame with this number is away.
+    pub fn put_back(&mut self, number: FrameNumber, frame: F) -> Result<(), F> {
+        let Some(slot) = self.away_mut(number) else {
+            return Err(frame);
         };
+        slot.state = Use::Waiting;
+        slot.frame = Some(frame);
+        slot.record.requeues = slot.record.requeues.saturating_add(1);
+        let (queue, bytes) = (slot.record.fifo, u32::from(slot.record.outline.len));
+        let record = slot.record;
 
         let mut before = NONE;
         let mut behind = self.fifo(queue).head;
-        while let Some(entry) = self.slot(behind) {
-            let earlier = entry
-                .content
-                .as_ref()
-                .is_some_and(|other| other.admission.order < order);
-            if !earlier {
+        while let Some(other) = self.slot(behind) {
+            if !other.record.is_before(&record) {
                 break;
             }
             before = behind;
-            behind = entry.next;
+            behind = other.next;
         }
-        if let Some(entry) = self.slot_mut(slot) {
-            entry.next = behind;
-            entry.content = Some(queued);
+        if let Some(slot) = self.slot_mut(number.0) {
+            slot.next = behind;
         }
         match self.slot_mut(before) {
-            Some(entry) => entry.next = slot,
-            None => self.fifo_mut(queue).head = slot,
+            Some(earlier) => earlier.next = number.0,
+            None => self.fifo_mut(queue).head = number.0,
         }
         if behind == NONE {
-            self.fifo_mut(queue).tail = slot;
+            self.fifo_mut(queue).tail = number.0;
         }
-        self.count_in(queue, bytes);
+        let mark = self.high_mark;
+        let fifo = self.fifo_mut(queue);
+        fifo.frames = fifo.frames.saturating_add(1);
+        fifo.bytes = fifo.bytes.saturating_add(bytes);
+        let high = mark.is_reached(fifo);
+        self.waiting = self.waiting.with(queue);
+        self.frames = self.frames.saturating_add(1);
+        if high {
+            self.high = self.high.with(queue);
+        }
         Ok(())
     }
 
-    /// The next frame of a FIFO.
-    pub fn front(&self, queue: FifoId) -> Option<&Queued<F>> {
-        self.slot(self.fifo(queue).head)?.content.as_ref()
+    /// The next frame of a FIFO, and its record.
+    pub fn front(&self, queue: FifoId) -> Option<(&F, &Record)> {
+        let slot = self.slot(self.fifo(queue).head)?;
+        Some((slot.frame.as_ref()?, &slot.record))
     }
 
-    /// The next frame of a FIFO, to be changed. What the queues count is its length when it came.
-    pub(crate) fn front_mut(&mut self, queue: FifoId) -> Option<&mut Queued<F>> {
-        let head = self.fifo(queue).head;
-        self.slot_mut(head)?.content.as_mut()
-    }
-
-    /// Takes the next frame out of a FIFO.
+    /// Shows the next frame of a FIFO to `loader` and does what it says. A frame that goes is away until it is
+    /// [retired](Self::retire) or [put back](Self::put_back).
     #[inline(always)]
-    pub fn pop(&mut self, queue: FifoId) -> Option<Queued<F>> {
+    pub(crate) fn depart(&mut self, queue: FifoId, loader: &mut impl Loader<F>) -> Departed<F> {
         let place = queue.index() & MASK;
-        let fifo = self.fifos.get_mut(place)?;
+        let Some(fifo) = self.fifos.get_mut(place) else {
+            return Departed::Stayed;
+        };
         let index = fifo.head;
-        let slot = self.slots.get_mut(usize::from(index))?;
-        let queued = slot.content.take()?;
-        let next = core::mem::replace(&mut slot.next, self.free);
-        self.free = index;
+        let Some(slot) = self.slots.get_mut(usize::from(index)) else {
+            return Departed::Stayed;
+        };
+        let Some(frame) = &mut slot.frame else {
+            return Departed::Stayed;
+        };
+        let refused = match loader.load(frame, &mut slot.record) {
+            Departure::Go => None,
+            Departure::Stay => return Departed::Stayed,
+            Departure::Refuse(refused) => Some(refused),
+        };
+        let Some(frame) = slot.frame.take() else {
+            return Departed::Stayed;
+        };
+        let next = core::mem::replace(&mut slot.next, NONE);
+        let (len, link) = (slot.record.outline.len, slot.record.info.link);
+        slot.state = Use::Away;
         fifo.head = next;
-        fifo.frames = fifo.frames.saturating_sub(1);
-        fifo.bytes = fifo.bytes.saturating_sub(u32::from(queued.outline.len));
-        let rest = !1_u16.wrapping_shl(u32::try_from(place).unwrap_or(0));
+        fifo.frames = fifo.frames.wrapping_sub(1);
+        fifo.bytes = fifo.bytes.wrapping_sub(u32::from(len));
+        self.frames = self.frames.wrapping_sub(1);
         if next == NONE {
             fifo.tail = NONE;
-            self.waiting.0 &= rest;
+            self.waiting = self.waiting.without(queue);
         }
         if self.low_mark.is_kept(fifo) {
-            self.high.0 &= rest;
+            self.high = self.high.without(queue);
         }
-        self.used = self.used.saturating_sub(1);
+        let number = FrameNumber(index);
+        match refused {
+            None => Departed::Gone {
+                number,
+                frame,
+                len,
+                link,
+            },
+            Some(refused) => {
+                self.retire(number);
+                let fifo = queue;
+                Departed::Refused(Removed { frame, fifo, len }, refused)
+            }
+        }
+    }
+
+    /// What is known about a frame that is away.
+    #[inline]
+    pub(crate) fn away(&self, number: FrameNumber) -> Option<&Record> {
+        let slot = self.slots.get(usize::from(number.0))?;
+        (slot.state == Use::Away).then_some(&slot.record)
+    }
+
+    /// A frame that is away has its status: its place is free. What was known about it can be looked at until another
+    /// frame comes; `None` if no frame with this number is away.
+    #[inline(always)]
+    pub(crate) fn retire(&mut self, number: FrameNumber) -> Option<&Record> {
+        let slot = self
+            .slots
+            .get_mut(usize::from(number.0))
+            .filter(|slot| slot.state == Use::Away)?;
+        slot.state = Use::Free;
+        slot.next = self.free;
+        self.free = number.0;
+        self.used = self.used.wrapping_sub(1);
         if self.used <= self.pool_rest {
             self.pool_high = false;
         }
-        Some(queued)
+        Some(&slot.record)
     }
 
     /// Hands every frame back that is too old.
-    pub fn expire(&mut self, now: Instant, mut back: impl FnMut(Queued<F>)) {
+    pub fn expire(&mut self, now: Instant, mut back: impl FnMut(Removed<F>)) {
         for queue in self.waiting {
             while self
                 .front(queue)
-                .is_some_and(|queued| queued.admission.deadline.is_due(now))
+                .is_some_and(|(_, record)| record.deadline.is_due(now))
             {
-                if let Some(queued) = self.pop(queue) {
-                    back(queued);
-                }
+                let Some(removed) = self.remove(queue) else {
+                    break;
+                };
+                back(removed);
             }
         }
     }
@@ -564,25 +507,39 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
     pub fn next_deadline(&self) -> Option<Instant> {
         self.waiting
             .filter_map(|queue| self.front(queue))
-            .map(|queued| queued.admission.deadline)
+            .map(|(_, record)| record.deadline)
             .fold(None, |first, deadline| earliest(first, Some(deadline)))
     }
 
-    /// Hands every frame of one interface back, and touches nothing else.
-    pub fn flush(&mut self, interface: InterfaceId, back: impl FnMut(Queued<F>)) {
+    /// Hands every frame of one interface back that waits, and touches nothing else.
+    pub fn flush(&mut self, interface: InterfaceId, back: impl FnMut(Removed<F>)) {
         self.drain(FifoSet::of_interface(interface), back);
     }
 
-    /// Hands every frame back.
-    pub fn clear(&mut self, back: impl FnMut(Queued<F>)) {
+    /// Hands every frame back that waits.
+    pub fn clear(&mut self, back: impl FnMut(Removed<F>)) {
         self.drain(FifoSet::ALL, back);
     }
 
-    fn drain(&mut self, queues: FifoSet, mut back: impl FnMut(Queued<F>)) {
+    fn drain(&mut self, queues: FifoSet, mut back: impl FnMut(Removed<F>)) {
         for queue in queues.and(self.waiting) {
-            while let Some(queued) = self.pop(queue) {
-                back(queued);
+            while let Some(removed) = self.remove(queue) {
+                back(removed);
             }
+        }
+    }
+
+    /// Takes the next frame of a FIFO out for good.
+    fn remove(&mut self, queue: FifoId) -> Option<Removed<F>> {
+        match self.depart(queue, &mut Unchanged) {
+            Departed::Gone {
+                number, frame, len, ..
+            } => {
+                self.retire(number);
+                let fifo = queue;
+                Some(Removed { frame, fifo, len })
+            }
+            Departed::Stayed | Departed::Refused(..) => None,
         }
     }
 
@@ -597,7 +554,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         if wanted == self.stopped {
             return None;
         }
-        let queue = FifoSet(wanted.0 ^ self.stopped.0).next()?;
+        let queue = wanted.differing(self.stopped).next()?;
         if wanted.has(queue) {
             self.stopped = self.stopped.with(queue);
             Some(Backpressure::Stop(queue))
@@ -627,7 +584,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         self.fifo(queue).bytes
     }
 
-    /// Frames of one interface.
+    /// Frames of one interface that wait.
     pub fn interface_frames(&self, interface: InterfaceId) -> usize {
         AccessCategory::ALL
             .iter()
@@ -635,39 +592,19 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
             .sum()
     }
 
-    /// All frames.
+    /// All frames that wait.
     pub fn len(&self) -> usize {
-        usize::from(self.used)
+        usize::from(self.frames)
     }
 
     /// Whether no frame waits.
     pub const fn is_empty(&self) -> bool {
-        self.used == 0
+        self.frames == 0
     }
 
-    /// Takes an empty slot out of the free list; the caller fills it.
-    fn take_slot(&mut self) -> Option<u16> {
-        let index = self.free;
-        let slot = self.slot_mut(index)?;
-        let next = core::mem::replace(&mut slot.next, NONE);
-        self.free = next;
-        self.used = self.used.saturating_add(1);
-        if self.used >= self.pool_mark {
-            self.pool_high = true;
-        }
-        Some(index)
-    }
-
-    fn count_in(&mut self, queue: FifoId, bytes: u32) {
-        let mark = self.high_mark;
-        let fifo = self.fifo_mut(queue);
-        fifo.frames = fifo.frames.saturating_add(1);
-        fifo.bytes = fifo.bytes.saturating_add(bytes);
-        let high = mark.is_reached(fifo);
-        self.waiting = self.waiting.with(queue);
-        if high {
-            self.high = self.high.with(queue);
-        }
+    /// Frames that are away: in the chip, or about to be.
+    pub fn away_frames(&self) -> usize {
+        usize::from(self.used.saturating_sub(self.frames))
     }
 
     fn slot(&self, index: u16) -> Option<&Slot<F>> {
@@ -676,6 +613,13 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
 
     fn slot_mut(&mut self, index: u16) -> Option<&mut Slot<F>> {
         self.slots.get_mut(usize::from(index))
+    }
+
+    #[inline]
+    fn away_mut(&mut self, number: FrameNumber) -> Option<&mut Slot<F>> {
+        self.slots
+            .get_mut(usize::from(number.0))
+            .filter(|slot| slot.state == Use::Away)
     }
 
     #[inline]
@@ -694,388 +638,5 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
-mod tests {
-    use super::*;
-    use crate::types::Band;
-    use bes_hal::frame::ArrayFrame;
-    use bes_hal::memory::Heap;
-    use bes_hal::Duration;
-    use proptest::prelude::*;
-    use std::collections::VecDeque;
-
-    type Frame = ArrayFrame<32>;
-    type Queues = TxQueues<Frame, Heap>;
-    const BE: AccessCategory = AccessCategory::BestEffort;
-
-    fn queues(pool: u16, limits: Limits) -> Queues {
-        TxQueues::new(&mut Heap, pool, limits).unwrap()
-    }
-
-    fn frame(mark: u8) -> Frame {
-        Frame::new(8, &[mark; 10]).unwrap()
-    }
-
-    fn mark(queued: &Queued<Frame>) -> u8 {
-        queued.frame.bytes()[0]
-    }
-
-    fn info(ac: AccessCategory) -> TxInfo {
-        TxInfo::new(ac, Band::TwoPointFourGhz)
-    }
-
-    fn push(queues: &mut Queues, interface: InterfaceId, content: u8) {
-        queues
-            .push(interface, frame(content), info(BE), Instant::ZERO)
-            .unwrap();
-    }
-
-    fn marks(queues: &mut Queues, queue: FifoId) -> Vec<u8> {
-        core::iter::from_fn(|| queues.pop(queue))
-            .map(|queued| mark(&queued))
-            .collect()
-    }
-
-    #[test]
-    fn frames_leave_in_the_order_they_came() {
-        let mut queues = queues(64, Limits::DEFAULT);
-        for content in 0..5 {
-            push(&mut queues, InterfaceId::Zero, content);
-        }
-        assert_eq!(
-            queues.front(FifoId::new(InterfaceId::Zero, BE)).map(mark),
-            Some(0)
-        );
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        assert_eq!(marks(&mut queues, queue), [0, 1, 2, 3, 4]);
-        assert!(queues.is_empty() && queues.waiting().is_empty());
-    }
-
-    /// File 30, D6.
-    #[test]
-    fn d6_a_full_queue_gives_the_frame_back() {
-        let limits = Limits {
-            frames: 4,
-            bytes: 1000,
-        };
-        let mut queues = queues(64, limits);
-        for content in 0..4 {
-            push(&mut queues, InterfaceId::Zero, content);
-        }
-        let refused = queues
-            .push(InterfaceId::Zero, frame(9), info(BE), Instant::ZERO)
-            .unwrap_err();
-        assert_eq!(refused.bytes()[0], 9);
-        push(&mut queues, InterfaceId::One, 5);
-        assert_eq!(queues.len(), 5);
-    }
-
-    #[test]
-    fn bytes_are_bounded_too_but_one_frame_always_fits() {
-        let limits = Limits {
-            frames: 100,
-            bytes: 5,
-        };
-        let mut queues = queues(64, limits);
-        push(&mut queues, InterfaceId::Zero, 1);
-        assert!(queues
-            .push(InterfaceId::Zero, frame(2), info(BE), Instant::ZERO)
-            .is_err());
-        assert_eq!(queues.bytes(FifoId::new(InterfaceId::Zero, BE)), 10);
-    }
-
-    #[test]
-    fn stop_and_wake_are_told_once_and_keep_a_distance() {
-        let limits = Limits {
-            frames: 16,
-            bytes: 1_000_000,
-        };
-        let mut queues = queues(64, limits);
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        for content in 0..11 {
-            push(&mut queues, InterfaceId::Zero, content);
-        }
-        assert_eq!(queues.poll_backpressure(), None);
-        push(&mut queues, InterfaceId::Zero, 11);
-        assert_eq!(queues.poll_backpressure(), Some(Backpressure::Stop(queue)));
-        assert_eq!(queues.poll_backpressure(), None);
-        for _ in 0..5 {
-            queues.pop(queue).unwrap();
-            assert_eq!(queues.poll_backpressure(), None);
-        }
-        queues.pop(queue).unwrap();
-        assert_eq!(queues.poll_backpressure(), Some(Backpressure::Wake(queue)));
-        assert_eq!(queues.poll_backpressure(), None);
-    }
-
-    /// A stack that pulls its frames asks how many it may pull.
-    #[test]
-    fn what_there_is_room_for_is_taken_without_a_stop() {
-        let limits = Limits {
-            frames: 16,
-            bytes: 16 * LONGEST,
-        };
-        let mut queues = queues(64, limits);
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        assert_eq!(queues.room(queue), 11);
-        for left in (0..11).rev() {
-            push(&mut queues, InterfaceId::Zero, 0);
-            assert_eq!(queues.room(queue), left);
-            assert_eq!(queues.poll_backpressure(), None);
-        }
-        // A stack that gives more all the same is asked to stop, and loses nothing.
-        push(&mut queues, InterfaceId::Zero, 0);
-        assert_eq!(queues.poll_backpressure(), Some(Backpressure::Stop(queue)));
-        assert_eq!(queues.room(queue), 0);
-        let _ = queues.pop(queue);
-        let _ = queues.pop(queue);
-        assert_eq!(queues.room(queue), 1);
-    }
-
-    #[test]
-    fn room_is_that_of_the_pool_if_that_is_less() {
-        let mut queues = queues(16, Limits::DEFAULT);
-        let (zero, one) = (InterfaceId::Zero, InterfaceId::One);
-        for _ in 0..10 {
-            push(&mut queues, zero, 0);
-        }
-        assert_eq!(queues.room(FifoId::new(one, BE)), 3);
-    }
-
-    #[test]
-    fn a_stop_that_is_over_before_it_was_told_is_not_told() {
-        let limits = Limits {
-            frames: 8,
-            bytes: 1_000_000,
-        };
-        let mut queues = queues(64, limits);
-        for content in 0..8 {
-            push(&mut queues, InterfaceId::Zero, content);
-        }
-        queues.clear(drop);
-        assert_eq!(queues.poll_backpressure(), None);
-    }
-
-    #[test]
-    fn a_nearly_empty_pool_stops_everybody_and_leaves_room_for_requeues() {
-        let limits = Limits {
-            frames: 1000,
-            bytes: 1_000_000,
-        };
-        let mut queues = queues(64, limits);
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        push(&mut queues, InterfaceId::Zero, 0);
-        let first = queues.pop(queue).unwrap();
-        while queues
-            .push(InterfaceId::Zero, frame(1), info(BE), Instant::ZERO)
-            .is_ok()
-        {}
-        assert_eq!(queues.len(), 60);
-        let stops = core::iter::from_fn(|| queues.poll_backpressure()).count();
-        assert_eq!(stops, 12);
-        assert_eq!(queues.stopped(), FifoSet::ALL);
-        queues.requeue(first).unwrap();
-        assert_eq!(marks(&mut queues, queue)[..2], [0, 1]);
-        let wakes = core::iter::from_fn(|| queues.poll_backpressure()).count();
-        assert_eq!((wakes, queues.stopped()), (12, FifoSet::EMPTY));
-    }
-
-    #[test]
-    fn requeued_frames_take_their_old_place_whatever_order_they_come_back_in() {
-        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-            let mut queues = queues(64, Limits::DEFAULT);
-            let queue = FifoId::new(InterfaceId::Zero, BE);
-            for content in 0..5 {
-                push(&mut queues, InterfaceId::Zero, content);
-            }
-            let taken: Vec<_> = (0..3).map(|_| queues.pop(queue).unwrap()).collect();
-            for index in order {
-                queues.requeue(taken[index].clone()).unwrap();
-            }
-            assert_eq!(
-                queues.front(queue).map(|queued| queued.admission.requeues),
-                Some(1)
-            );
-            assert_eq!(marks(&mut queues, queue), [0, 1, 2, 3, 4]);
-        }
-    }
-
-    #[test]
-    fn a_frame_requeued_into_an_empty_queue_is_followed_by_new_ones() {
-        let mut queues = queues(64, Limits::DEFAULT);
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        push(&mut queues, InterfaceId::Zero, 0);
-        let taken = queues.pop(queue).unwrap();
-        queues.requeue(taken).unwrap();
-        push(&mut queues, InterfaceId::Zero, 1);
-        assert_eq!(marks(&mut queues, queue), [0, 1]);
-    }
-
-    /// File 30, D32.
-    #[test]
-    fn d32_time_to_live_holds_however_short_the_queue_is() {
-        let mut queues = queues(64, Limits::DEFAULT);
-        let start = Instant::from_millis(100);
-        for ac in AccessCategory::ALL {
-            queues
-                .push(InterfaceId::One, frame(ac.number()), info(ac), start)
-                .unwrap();
-        }
-        let mut gone = Vec::new();
-        for seconds in [1, 2, 5, 10] {
-            let deadline = start.after(Duration::from_secs(seconds));
-            assert_eq!(queues.next_deadline(), Some(deadline));
-            let before = Instant::from_nanos(deadline.as_nanos() - 1);
-            queues.expire(before, |_| panic!("too early"));
-            queues.expire(deadline, |queued| gone.push(mark(&queued)));
-        }
-        assert_eq!(gone, [0, 1, 2, 3]);
-        assert_eq!(queues.next_deadline(), None);
-    }
-
-    #[test]
-    fn a_requeued_frame_keeps_its_deadline() {
-        let mut queues = queues(64, Limits::DEFAULT);
-        let queue = FifoId::new(InterfaceId::Zero, BE);
-        push(&mut queues, InterfaceId::Zero, 0);
-        let deadline = queues.next_deadline();
-        let taken = queues.pop(queue).unwrap();
-        queues.requeue(taken).unwrap();
-        assert_eq!(queues.next_deadline(), deadline);
-    }
-
-    /// File 30, D1 and D2; file 20, D20.
-    #[test]
-    fn d1_d2_flushing_one_interface_touches_no_other() {
-        let mut queues = queues(64, Limits::DEFAULT);
-        for content in 0..6 {
-            push(&mut queues, InterfaceId::One, content);
-            push(&mut queues, InterfaceId::Zero, content + 10);
-        }
-        let mut flushed = Vec::new();
-        queues.flush(InterfaceId::Zero, |queued| flushed.push(mark(&queued)));
-        assert_eq!(flushed, [10, 11, 12, 13, 14, 15]);
-        assert_eq!(queues.interface_frames(InterfaceId::Zero), 0);
-        assert_eq!(queues.interface_frames(InterfaceId::One), 6);
-        let queue = FifoId::new(InterfaceId::One, BE);
-        assert_eq!(marks(&mut queues, queue), [0, 1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn sets_name_every_queue_once() {
-        let all: Vec<_> = FifoSet::ALL.collect();
-        assert_eq!(all, FifoId::all().collect::<Vec<_>>());
-        for queue in all {
-            let only = FifoSet::EMPTY.with(queue);
-            assert_eq!(only.collect::<Vec<_>>(), [queue]);
-            assert!(!FifoSet::ALL.without(queue).has(queue));
-            assert!(FifoSet::of_interface(queue.interface).has(queue));
-        }
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Push(usize, usize),
-        Pop(usize, usize),
-        Requeue,
-        Expire(u64),
-        Flush(usize),
-        Clear,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            12 => (0..3_usize, 0..4_usize).prop_map(|(i, ac)| Step::Push(i, ac)),
-            8 => (0..3_usize, 0..4_usize).prop_map(|(i, ac)| Step::Pop(i, ac)),
-            4 => Just(Step::Requeue),
-            2 => (0..3000_u64).prop_map(Step::Expire),
-            1 => (0..3_usize).prop_map(Step::Flush),
-            1 => Just(Step::Clear),
-        ]
-    }
-
-    proptest! {
-        /// Nothing is lost, nothing is duplicated, the order holds, and the counts are right.
-        #[test]
-        fn queues_behave_as_lists_do(steps in proptest::collection::vec(step(), 1..200)) {
-            let limits = Limits { frames: 12, bytes: 100 };
-            let mut queues = queues(32, limits);
-            let mut model: Vec<VecDeque<u64>> = vec![VecDeque::new(); 12];
-            let mut outside: Vec<Queued<Frame>> = Vec::new();
-            let mut next = 0_u64;
-            let mut now = Instant::ZERO;
-            let at = |queue: FifoId| queue.interface.index() * 4 + queue.access_category.index();
-            let id = |queued: &Queued<Frame>| {
-                u64::from_le_bytes(queued.frame.bytes()[..8].try_into().unwrap())
-            };
-            for step in steps {
-                match step {
-                    Step::Push(i, ac) => {
-                        let (interface, ac) = (InterfaceId::ALL[i], AccessCategory::ALL[ac]);
-                        let queue = FifoId::new(interface, ac);
-                        let frame = Frame::new(4, &next.to_le_bytes()).unwrap();
-                        if queues.push(interface, frame, info(ac), now).is_ok() {
-                            model[at(queue)].push_back(next);
-                            next += 1;
-                        } else {
-                            let total: usize = model.iter().map(VecDeque::len).sum();
-                            prop_assert!(total >= 30 || model[at(queue)].len() >= 12);
-                        }
-                    }
-                    Step::Pop(i, ac) => {
-                        let queue = FifoId::new(InterfaceId::ALL[i], AccessCategory::ALL[ac]);
-                        let popped = queues.pop(queue);
-                        prop_assert_eq!(popped.as_ref().map(id), model[at(queue)].pop_front());
-                        outside.extend(popped);
-                    }
-                    Step::Requeue => {
-                        if let Some(queued) = outside.pop() {
-                            let (queue, number) = (queued.admission.queue, id(&queued));
-                            if queues.requeue(queued).is_ok() {
-                                let list = &mut model[at(queue)];
-                                let place = list.partition_point(|other| *other < number);
-                                list.insert(place, number);
-                            } else {
-                                prop_assert_eq!(queues.len(), 32);
-                            }
-                        }
-                    }
-                    Step::Expire(millis) => {
-                        now = now.after(Duration::from_millis(millis));
-                        let mut early = 0;
-                        queues.expire(now, |queued| {
-                            early += usize::from(!queued.admission.deadline.is_due(now));
-                            let list = &mut model[at(queued.admission.queue)];
-                            assert_eq!(list.pop_front(), Some(id(&queued)));
-                        });
-                        prop_assert_eq!(early, 0);
-                        prop_assert!(queues.next_deadline().is_none_or(|deadline| deadline > now));
-                    }
-                    Step::Flush(i) => {
-                        let interface = InterfaceId::ALL[i];
-                        queues.flush(interface, |queued| {
-                            let list = &mut model[at(queued.admission.queue)];
-                            assert_eq!(list.pop_front(), Some(id(&queued)));
-                        });
-                        prop_assert_eq!(queues.interface_frames(interface), 0);
-                    }
-                    Step::Clear => {
-                        queues.clear(|queued| {
-                            let list = &mut model[at(queued.admission.queue)];
-                            assert_eq!(list.pop_front(), Some(id(&queued)));
-                        });
-                        prop_assert!(queues.is_empty());
-                    }
-                }
-                for queue in FifoId::all() {
-                    let list = &model[at(queue)];
-                    prop_assert_eq!(queues.frames(queue), list.len());
-                    prop_assert_eq!(usize::try_from(queues.bytes(queue)).unwrap(), list.len() * 8);
-                    prop_assert_eq!(queues.front(queue).map(id), list.front().copied());
-                    prop_assert_eq!(queues.waiting().has(queue), !list.is_empty());
-                }
-                while queues.poll_backpressure().is_some() {}
-                prop_assert_eq!(queues.len(), model.iter().map(VecDeque::len).sum::<usize>());
-            }
-        }
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

@@ -95,8 +95,19 @@ impl RateSeries {
     /// The part of the series that `attempts` transmissions used, as the stack wants it reported (file 30,
     /// section 3.11): entries are used up in order, the last one that was reached says how often it was tried.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn used(self, attempts: u32) -> Self {
+        let [count, index, ..] = self.0.to_le_bytes();
+        match u8::try_from(attempts) {
+            // The first rate was enough, as it mostly is.
+            Ok(attempts) if attempts > 0 && attempts <= count => {
+                Self(u64::from(u16::from_le_bytes([attempts, index])))
+            }
+            _ => self.used_up(attempts),
+        }
+    }
+
+    fn used_up(self, attempts: u32) -> Self {
         let mut rest = attempts;
         let mut word = 0;
         let mut shift = 0_u32;

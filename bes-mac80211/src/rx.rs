@@ -90,6 +90,33 @@ pub struct RxStatus {
     pub aggregate: Aggregate,
 }
 
+/// What a list of received frames holds where there is none.
+pub(crate) const BLANK: RxPart<RxStatus> = RxPart {
+    span: Span { start: 0, len: 0 },
+    status: RxStatus {
+        at: Instant::ZERO,
+        channel: Channel::FIRST,
+        rate: RxRate::Legacy { index: 0 },
+        bandwidth: None,
+        short_gi: None,
+        signal: None,
+        interface: InterfaceId::Zero,
+        peer: Peer::Unmapped,
+        protection: RxProtection {
+            decrypted: false,
+            iv_stripped: false,
+            mic_stripped: false,
+            mmic_stripped: false,
+            mmic_error: false,
+        },
+        aggregate: Aggregate {
+            part: false,
+            first: false,
+            last: false,
+        },
+    },
+};
+
 /// Why a received frame does not go up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RxDrop {
@@ -168,7 +195,7 @@ impl fmt::Display for RxDrop {
 /// # Errors
 ///
 /// Why the frame cannot go up. The rest of the burst is not concerned.
-#[inline]
+#[inline(always)]
 pub fn receive(
     burst: &mut [u8],
     message: Span,
@@ -243,6 +270,7 @@ pub fn receive(
 }
 
 /// The rate of a frame, if its band has it.
+#[inline(always)]
 const fn rate(reported: ReportedRate, band: Band) -> Result<RxRate, RxDrop> {
     let ReportedRate::Known(rate) = reported else {
         return Err(RxDrop::Rate(reported.raw()));
@@ -270,6 +298,7 @@ const fn aggregate(flags: RxFlags) -> Aggregate {
 }
 
 /// What the chip did with the protection, and how much of the cipher is still in the frame (file 30, section 5.5).
+#[inline(always)]
 const fn protection(
     status: Status,
     encryption: Encryption,

@@ -6,12 +6,12 @@
 //! category slows the others down but never stops them.
 //!
 //! ```text
-//!   ready ∩ allowed ──► next() ──► a FIFO; asking changes nothing
-//!                       charge(FIFO, bytes) after its frame was sent
+//!   ready ∩ allowed ──► next() ──► a turn: a FIFO, and how much it may send; asking changes nothing
+//!                       charge(FIFO, frames, bytes) after its turn, however much of it was used
 //! ```
 //!
-//! A batch on the bus holds frames of one size class, so it pays to stay with one FIFO: as long as its interface has
-//! deficit left and nothing more urgent came, [`Scheduler::next`] says the same FIFO again.
+//! A batch on the bus holds frames of one size class, so it pays to stay with one FIFO: a turn lasts as long as its
+//! interface has deficit left and no other category is due.
 //!
 //! The caller takes FIFOs out of the ready set that may not send now: those whose first frame waits for a rate
 //! policy, or whose stations sleep (file 30, section 4.2).
@@ -53,6 +53,40 @@ impl Share {
         catching_up: None,
     };
 
+    /// Frames that may pass the waiting categories behind `sent` before one of them is overdue.
+    fn patience_left(&self, sent: AccessCategory, interface: InterfaceId, ready: FifoSet) -> u16 {
+        AccessCategory::ALL
+            .into_iter()
+            .zip(self.passed)
+            .filter(|(ac, _)| *ac > sent && ready.has(FifoId::new(interface, *ac)))
+            .map(|(ac, passed)| patience(ac).saturating_sub(passed))
+            .fold(u16::MAX, u16::min)
+    }
+
+    /// Frames of `queue` passed the categories behind it.
+    fn pass(&mut self, queue: FifoId, frames: u16, ready: FifoSet) {
+        let sent = queue.access_category;
+        let waits = |ac| ready.has(FifoId::new(queue.interface, ac));
+        let mut overdue = None;
+        for ac in AccessCategory::ALL {
+            if ac > sent && waits(ac) {
+                let passed = self.passed(ac);
+                *passed = passed.saturating_add(frames);
+                if *passed >= patience(ac) && overdue.is_none() {
+                    overdue = Some(ac);
+                }
+            }
+        }
+        self.catching_up = match self.catching_up {
+            Some((ac, left)) if ac == sent && u16::from(left) > frames => {
+                let sent = u8::try_from(frames).unwrap_or(left);
+                Some((ac, left.saturating_sub(sent)))
+            }
+            Some((ac, left)) if ac != sent && waits(ac) => Some((ac, left)),
+            _ => overdue.map(|ac| (ac, CATCH_UP)),
+        };
+    }
+
     fn passed(&mut self, access_category: AccessCategory) -> &mut u16 {
         let [voice, video, best_effort, background] = &mut self.passed;
         match access_category {
@@ -62,6 +96,17 @@ impl Share {
             AccessCategory::Background => background,
         }
     }
+}
+
+/// What a FIFO may send before [`Scheduler::next`] has to be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The FIFO.
+    pub fifo: FifoId,
+    /// At most so many frames; at least 1.
+    pub frames: u16,
+    /// No further frame once so many bytes were sent; the first frame is always allowed.
+    pub bytes: i32,
 }
 
 /// Decides the order between the FIFOs.
@@ -86,27 +131,47 @@ impl Scheduler {
         }
     }
 
-    /// The FIFO of `ready` that should send next; `None` if the set is empty.
+    /// Whose turn it is among the FIFOs of `ready`; `None` if the set is empty.
     #[inline]
-    pub fn next(&self, ready: FifoSet) -> Option<FifoId> {
+    pub fn next(&self, ready: FifoSet) -> Option<Turn> {
         let interface = self.interface(ready)?;
         let share = self.share(interface);
-        let chosen = match share.catching_up {
-            Some((ac, _)) if ready.has(FifoId::new(interface, ac)) => ac,
-            _ => match ready.row(interface).trailing_zeros() {
-                0 => AccessCategory::Voice,
-                1 => AccessCategory::Video,
-                2 => AccessCategory::BestEffort,
-                3 => AccessCategory::Background,
-                _ => return None,
-            },
+        let mine = interface == self.turn && share.deficit > 0;
+        let bytes = if mine {
+            share.deficit
+        } else {
+            share.deficit.min(0).saturating_add(QUANTUM)
         };
-        Some(FifoId::new(interface, chosen))
+        let row = ready.row(interface);
+        let (chosen, frames) = match share.catching_up {
+            Some((ac, left)) if ready.has(FifoId::new(interface, ac)) => (ac, u16::from(left)),
+            _ => {
+                let chosen = match row.trailing_zeros() {
+                    0 => AccessCategory::Voice,
+                    1 => AccessCategory::Video,
+                    2 => AccessCategory::BestEffort,
+                    3 => AccessCategory::Background,
+                    _ => return None,
+                };
+                let frames = if row.is_power_of_two() {
+                    // It waits alone, as it does most of the time.
+                    u16::MAX
+                } else {
+                    share.patience_left(chosen, interface, ready)
+                };
+                (chosen, frames)
+            }
+        };
+        Some(Turn {
+            fifo: FifoId::new(interface, chosen),
+            frames: frames.max(1),
+            bytes,
+        })
     }
 
-    /// A frame of `bytes` was sent from `queue`, out of the same `ready` set.
+    /// So many frames and bytes were sent from `queue`, out of the same `ready` set.
     #[inline]
-    pub fn charge(&mut self, queue: FifoId, bytes: usize, ready: FifoSet) {
+    pub fn charge(&mut self, queue: FifoId, frames: u16, bytes: u32, ready: FifoSet) {
         let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         if queue.interface != self.turn {
             // Whoever had nothing to send does not save it up.
@@ -123,26 +188,9 @@ impl Scheduler {
         let sent = queue.access_category;
         *share.passed(sent) = 0;
         if ready.row(queue.interface).is_power_of_two() && share.catching_up.is_none() {
-            // It waits alone, as it does most of the time.
             return;
         }
-        let mut overdue = None;
-        for ac in AccessCategory::ALL {
-            if ac > sent && ready.has(FifoId::new(queue.interface, ac)) {
-                let passed = share.passed(ac);
-                *passed = passed.saturating_add(1);
-                if *passed >= patience(ac) && overdue.is_none() {
-                    overdue = Some(ac);
-                }
-            }
-        }
-        share.catching_up = match share.catching_up {
-            Some((ac, left)) if ac == sent && left > 1 => Some((ac, left.saturating_sub(1))),
-            Some((ac, left)) if ac != sent && ready.has(FifoId::new(queue.interface, ac)) => {
-                Some((ac, left))
-            }
-            _ => overdue.map(|ac| (ac, CATCH_UP)),
-        };
+        share.pass(queue, frames, ready);
     }
 
     /// Forgets everything about an interface that is gone.
@@ -200,17 +248,36 @@ mod tests {
         queues.iter().fold(FifoSet::EMPTY, |set, &q| set.with(q))
     }
 
+    fn bytes(frames: u16, each: usize) -> u32 {
+        u32::from(frames) * u32::try_from(each).unwrap()
+    }
+
+    /// How many frames of one size a turn allows, of at most `most`.
+    fn take(turn: Turn, size: usize, most: usize) -> u16 {
+        let mut frames = 1_u16;
+        while usize::from(frames) < most
+            && frames < turn.frames
+            && i64::from(bytes(frames, size)) < i64::from(turn.bytes)
+        {
+            frames += 1;
+        }
+        frames
+    }
+
     /// Bytes sent by each queue when all of `ready` always have frames of these sizes.
     fn serve(ready: &[(FifoId, usize)], frames: usize) -> Vec<usize> {
         let mut scheduler = Scheduler::new();
         let mut sent = vec![0; ready.len()];
         let names: Vec<_> = ready.iter().map(|(queue, _)| *queue).collect();
         let all = set(&names);
-        for _ in 0..frames {
-            let next = scheduler.next(all).unwrap();
-            let index = names.iter().position(|&q| q == next).unwrap();
-            sent[index] += ready[index].1;
-            scheduler.charge(next, ready[index].1, all);
+        let mut left = frames;
+        while left > 0 {
+            let turn = scheduler.next(all).unwrap();
+            let index = names.iter().position(|&q| q == turn.fifo).unwrap();
+            let used = take(turn, ready[index].1, left);
+            sent[index] += usize::from(used) * ready[index].1;
+            left -= usize::from(used);
+            scheduler.charge(turn.fifo, used, bytes(used, ready[index].1), all);
         }
         sent
     }
@@ -235,7 +302,7 @@ mod tests {
             queue(InterfaceId::Zero, AccessCategory::Voice),
         ]);
         let next = scheduler.next(ready).unwrap();
-        assert_eq!(next.access_category, AccessCategory::Voice);
+        assert_eq!(next.fifo.access_category, AccessCategory::Voice);
     }
 
     #[test]
@@ -273,10 +340,10 @@ mod tests {
         let mut changes = 0;
         let mut last = None;
         for _ in 0..180 {
-            let next = scheduler.next(names).unwrap();
+            let next = scheduler.next(names).unwrap().fifo;
             changes += usize::from(last.is_some_and(|queue| queue != next));
             last = Some(next);
-            scheduler.charge(next, 1500, names);
+            scheduler.charge(next, 1, 1500, names);
         }
         assert!(changes <= 11, "{changes} changes in 180 frames");
     }
@@ -287,18 +354,45 @@ mod tests {
         let a = queue(InterfaceId::Zero, AccessCategory::BestEffort);
         let b = queue(InterfaceId::One, AccessCategory::BestEffort);
         for _ in 0..1000 {
-            scheduler.charge(a, 1500, set(&[a]));
+            scheduler.charge(a, 1, 1500, set(&[a]));
         }
         let both = set(&[a, b]);
         let mut run = 0;
-        while scheduler.next(both) == Some(a) {
-            scheduler.charge(a, 1500, both);
+        while scheduler.next(both).unwrap().fifo == a {
+            scheduler.charge(a, 1, 1500, both);
             run += 1;
         }
         assert!(run <= 18, "the newcomer waited for {run} frames");
     }
 
     proptest! {
+        /// A turn says no more than asking again after every frame would.
+        #[test]
+        fn turns_are_what_asking_for_each_frame_gives(
+            mask in 1_u16..0x1000,
+            sizes in proptest::collection::vec(100_usize..1600, 12),
+        ) {
+            let ready: Vec<_> = FifoId::all()
+                .zip(sizes)
+                .enumerate()
+                .filter(|(index, _)| mask & (1 << index) != 0)
+                .map(|(_, entry)| entry)
+                .collect();
+            let all = ready.iter().fold(FifoSet::EMPTY, |set, (queue, _)| set.with(*queue));
+            let size = |fifo| ready.iter().find(|(queue, _)| *queue == fifo).unwrap().1;
+            let (mut by_turns, mut one_by_one) = (Scheduler::new(), Scheduler::new());
+            for _ in 0..100 {
+                let turn = by_turns.next(all).unwrap();
+                let used = take(turn, size(turn.fifo), 64);
+                by_turns.charge(turn.fifo, used, bytes(used, size(turn.fifo)), all);
+                for _ in 0..used {
+                    let next = one_by_one.next(all).unwrap().fifo;
+                    prop_assert_eq!(next, turn.fifo);
+                    one_by_one.charge(next, 1, bytes(1, size(next)), all);
+                }
+            }
+        }
+
         /// Whatever is always ready is served within a bounded number of frames.
         #[test]
         fn nobody_starves(mask in 1_u16..0x1000, sizes in proptest::collection::vec(100_usize..1600, 12)) {

@@ -3,10 +3,10 @@
 //! Counters only ever grow (and wrap after centuries); whoever wants rates takes differences. They are plain numbers,
 //! because the owner of the bus is the only one who counts.
 
-use crate::queue::{FifoId, INTERFACES};
+use crate::queue::{FifoId, Removed, INTERFACES};
 use crate::rx::{RxDrop, RxStatus};
 use crate::tx::{TxDrop, TxOutcome, TxStatus};
-use crate::types::{AccessCategory, ACCESS_CATEGORIES};
+use bes_hal::stack::Stack;
 use bes_wsm::wire::InterfaceId;
 
 /// Frames on their way down, of one FIFO.
@@ -72,7 +72,10 @@ pub struct RxCounters {
 /// All counters of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    tx: [[TxCounters; ACCESS_CATEGORIES]; INTERFACES],
+    /// By [`FifoId::index`].
+    tx: [TxCounters; FifoId::COUNT],
+    /// What an index beyond them would get, if there were one.
+    nobody: TxCounters,
     rx: [RxCounters; INTERFACES],
     rx_drops: [u64; RxDrop::KINDS],
     /// Hand-overs of received frames to the stack.
@@ -81,35 +84,16 @@ pub struct Stats {
 
 impl Stats {
     /// The counters of a FIFO.
-    pub const fn tx(&self, fifo: FifoId) -> &TxCounters {
-        let [a, b, c] = &self.tx;
-        let [voice, video, best_effort, background] = match fifo.interface {
-            InterfaceId::Zero => a,
-            InterfaceId::One => b,
-            InterfaceId::Two => c,
-        };
-        match fifo.access_category {
-            AccessCategory::Voice => voice,
-            AccessCategory::Video => video,
-            AccessCategory::BestEffort => best_effort,
-            AccessCategory::Background => background,
-        }
+    pub fn tx(&self, fifo: FifoId) -> &TxCounters {
+        self.tx.get(fifo.index()).unwrap_or(&self.nobody)
     }
 
     /// The counters of a FIFO, to be counted up.
     #[inline]
     pub fn tx_mut(&mut self, fifo: FifoId) -> &mut TxCounters {
-        let [a, b, c] = &mut self.tx;
-        let [voice, video, best_effort, background] = match fifo.interface {
-            InterfaceId::Zero => a,
-            InterfaceId::One => b,
-            InterfaceId::Two => c,
-        };
-        match fifo.access_category {
-            AccessCategory::Voice => voice,
-            AccessCategory::Video => video,
-            AccessCategory::BestEffort => best_effort,
-            AccessCategory::Background => background,
+        match self.tx.get_mut(fifo.index()) {
+            Some(counters) => counters,
+            None => &mut self.nobody,
         }
     }
 
@@ -146,7 +130,7 @@ impl Stats {
     /// All FIFOs together.
     pub fn tx_total(&self) -> TxCounters {
         let mut total = TxCounters::default();
-        for counters in self.tx.iter().flatten() {
+        for counters in &self.tx {
             let TxCounters {
                 queued,
                 refused,
@@ -212,12 +196,12 @@ impl Stats {
         add(&mut self.tx_mut(fifo).refused, 1);
     }
 
-    /// A frame of `len` bytes was given to the chip.
+    /// So many frames and bytes were given to the chip.
     #[inline]
-    pub fn count_sent(&mut self, fifo: FifoId, len: u16) {
+    pub fn count_sent(&mut self, fifo: FifoId, frames: u16, bytes: u32) {
         let counters = self.tx_mut(fifo);
-        add(&mut counters.sent, 1);
-        add(&mut counters.sent_bytes, u64::from(len));
+        add(&mut counters.sent, u64::from(frames));
+        add(&mut counters.sent_bytes, u64::from(bytes));
     }
 
     /// The chip gave a frame back, and it was queued again.
@@ -246,6 +230,18 @@ impl Stats {
                 }
             },
         }
+    }
+
+    /// A frame goes back to the stack without having been sent.
+    pub(crate) fn give_back<S: Stack<TxStatus = TxStatus>>(
+        &mut self,
+        stack: &mut S,
+        removed: Removed<S::Frame>,
+        reason: TxDrop,
+    ) {
+        let status = TxStatus::dropped(reason);
+        self.count_status(removed.fifo, removed.len, &status);
+        stack.tx_status(removed.frame, status);
     }
 
     /// A received frame of `len` bytes is handed up.
@@ -279,6 +275,7 @@ fn add(counter: &mut u64, count: u64) {
 mod tests {
     use super::*;
     use crate::rate::RateSeries;
+    use crate::types::AccessCategory;
     use bes_wsm::wire::Status;
 
     fn fifo() -> FifoId {

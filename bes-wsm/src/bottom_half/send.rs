@@ -6,6 +6,7 @@ use crate::in_flight::{Entry, InFlight, Route};
 use crate::recovery::RecoveryReason;
 use crate::sequence::Sequence;
 use crate::tx_window::{TxSlot, TxWindow};
+use crate::wire::tx::TRANSMIT_HEADER_LEN;
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{SlotClass, Transport, MAX_BATCH};
 use bes_hal::{Instant, Memory};
@@ -66,7 +67,9 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
             return;
         };
         if self.limit > 0 && !self.class.is_some_and(|mine| mine != class || mine.alone) {
-            stamp(bytes, self.sequence);
+            if let Some([_, _, id @ ..]) = bytes.first_chunk_mut::<4>() {
+                stamp(id, self.sequence);
+            }
             *self.carry = None;
             self.add(entry, class);
         }
@@ -93,27 +96,20 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_,
             return Offer::Unsendable(frame, tag);
         };
         let bytes = frame.bytes_mut();
-        let well_formed = bytes.first_chunk().is_some_and(|&[low, high]| {
-            (24..=bytes.len()).contains(&usize::from(u16::from_le_bytes([low, high])))
-        });
-        let class = if well_formed {
-            self.transport.slot_class(bytes).ok()
-        } else {
-            None
-        };
-        let Some(class) = class else {
-            return Offer::Unsendable(frame, tag);
+        let class = match self.transport.slot_class(bytes) {
+            Ok(class) if is_transmit(bytes) => class,
+            _ => return Offer::Unsendable(frame, tag),
         };
         // There is one, or the client would not have been asked.
         let Some(slot) = self.slot.take() else {
             return Offer::Unsendable(frame, tag);
         };
-        if let Some(field) = bytes.get_mut(4..8) {
-            field.copy_from_slice(&vacancy.packet().to_le_bytes());
-        }
         let fits = !self.class.is_some_and(|mine| mine != class);
-        if fits {
-            stamp(bytes, self.sequence);
+        if let Some([_, _, id @ .., a, b, c, d]) = bytes.first_chunk_mut::<8>() {
+            [*a, *b, *c, *d] = vacancy.packet().to_le_bytes();
+            if fits {
+                stamp(id, self.sequence);
+            }
         }
         let entry = vacancy.entry();
         self.in_flight
@@ -132,12 +128,18 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_,
     }
 }
 
+/// Whether the header of a message says that it is long enough for a frame with everything in front of it.
+#[inline(always)]
+fn is_transmit(message: &[u8]) -> bool {
+    message.first_chunk().is_some_and(|&[low, high]| {
+        usize::from(u16::from_le_bytes([low, high])) >= TRANSMIT_HEADER_LEN
+    })
+}
+
 /// Writes the next sequence number into the id of a message.
-#[inline]
-fn stamp(message: &mut [u8], sequence: &mut Sequence) {
-    if let Some([_, _, id @ ..]) = message.first_chunk_mut::<4>() {
-        *id = sequence.stamp(u16::from_le_bytes(*id)).to_le_bytes();
-    }
+#[inline(always)]
+fn stamp(id: &mut [u8; 2], sequence: &mut Sequence) {
+    *id = sequence.stamp(u16::from_le_bytes(*id)).to_le_bytes();
 }
 
 impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {

@@ -199,6 +199,8 @@ pub struct RatePolicyIndex(u8);
 impl RatePolicyIndex {
     /// How many there are.
     pub const COUNT: usize = 8;
+    /// Policy 0.
+    pub const FIRST: Self = Self(0);
 
     /// `None` above 7.
     pub const fn new(raw: u8) -> Option<Self> {

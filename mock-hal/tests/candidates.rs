@@ -8,7 +8,7 @@ use bes_hal::sdio::SdioFunction;
 use host::Host;
 use mock_hal::air::{Air, ApConfig, ApId, Channel};
 use mock_hal::candidate::{Act, Candidate};
-use mock_hal::chip::lmac::{Ailments, Lmac, LmacConfig};
+use mock_hal::chip::lmac::{Ailments, Cure, Deafness, Lmac, LmacConfig};
 use mock_hal::Config;
 use std::time::Duration;
 
@@ -142,4 +142,27 @@ fn a_cut_transfer_fails_until_the_function_is_aborted() {
     let burst = host.read_with_toggle(1, false).unwrap();
     assert_eq!(u16::from_le_bytes([burst[0], burst[1]]), 100);
     host.assert_well_behaved();
+}
+
+/// A firmware that only a download brings back does not start when Wi-Fi is switched off and on; it does after the
+/// function was disabled and the firmware was downloaded again.
+#[test]
+fn a_firmware_that_needs_a_download_is_not_brought_back_by_wifi_off_and_on() {
+    let (mut host, _) = world();
+    host.wait(Duration::from_millis(50));
+    host.card
+        .with_lmac(|lmac| lmac.go_deaf(Deafness::Everything, Cure::Download));
+    let start = |host: &mut Host| {
+        host.ring(0x00, 0x11);
+        host.wait_status(host::WIFI_READY, 0);
+        host.ring(0x00, 0x21);
+        host.wait_status(host::WIFI_READY, host::WIFI_READY);
+        host.wait(Duration::from_secs(1));
+        host.read(0x001) & 0x7F
+    };
+    assert_eq!(start(&mut host), 0);
+    host.sdio.disable().unwrap();
+    host.sdio.enable().unwrap();
+    host.boot();
+    assert_eq!(start(&mut host), 1);
 }

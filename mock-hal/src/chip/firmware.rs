@@ -15,6 +15,11 @@ pub trait Firmware: Send {
     /// Wi-Fi deactive, or the chip lost its firmware: forget everything, queue nothing.
     fn stop(&mut self, now: Instant);
 
+    /// The memory of the firmware was lost: what runs next was downloaded anew.
+    fn unload(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// One message from the host, cut to the length in its header.
     fn request(&mut self, message: &[u8], now: Instant);
 

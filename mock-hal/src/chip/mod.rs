@@ -195,6 +195,7 @@ impl Chip {
         if self.wifi {
             self.firmware.stop(now);
         }
+        self.firmware.unload(now);
         self.boot = Boot::new();
         self.doorbells = Doorbells::default();
         self.sleep = Sleep::new(self.sleep.line());

@@ -24,6 +24,11 @@ impl<M: Medium> Lmac<M> {
             return;
         };
         self.counters.commands = self.counters.commands.wrapping_add(1);
+        if self.ignores_command(command.header) {
+            // Its buffer is free again, only the host does not know.
+            self.outstanding = self.outstanding.saturating_sub(1);
+            return self.command_done(now);
+        }
         let later = match command.header.class() {
             Class::Mcu => {
                 self.execute_mcu(command.header, &command.message);

@@ -1,6 +1,7 @@
 //! Every figure and every habit of the firmware that a test may want to change.
 
 use super::ailment::Ailments;
+use super::crash::Cure;
 use core::time::Duration;
 
 /// What the firmware does with a foreground scan while it is joined (file 50, section 3, items 2 and 3).
@@ -41,8 +42,11 @@ pub struct LmacConfig {
     /// How long a join waits for a beacon or a probe response.
     pub join_timeout: Duration,
     /// Whether legacy power save (mode 0x01) is answered by a PM indication. File 20, section 18, item 6 obliges the
-    /// chip to; file 50, section 3, item 7 says that real firmware never does.
+    /// chip to; file 50, section 3, item 7 says that real firmware never does, and that is the default.
     pub legacy_ps_answered: bool,
+    /// Whether fast power save (mode 0x81) is answered by a PM indication. Users report firmware that does not (file
+    /// 40, section 8).
+    pub fast_ps_answered: bool,
     /// Whether a change to active mode is answered by a PM indication.
     pub active_ps_answered: bool,
     /// Whether frames that ended together are confirmed together (0x041E), once the host has enabled it.
@@ -77,6 +81,8 @@ pub struct LmacConfig {
     /// Received data reaches the host only with a beacon, as if the power-save state were stuck (file 50, section 4,
     /// candidate 4).
     pub data_only_with_beacons: bool,
+    /// What brings the firmware back after it has crashed.
+    pub exception_cure: Cure,
     /// Slow illnesses.
     pub ailments: Ailments,
 }
@@ -96,7 +102,8 @@ impl Default for LmacConfig {
             channel_switch_time: Duration::from_millis(1),
             receive_queue: 64,
             join_timeout: Duration::from_millis(500),
-            legacy_ps_answered: true,
+            legacy_ps_answered: false,
+            fast_ps_answered: true,
             active_ps_answered: false,
             multi_confirm: true,
             strip_cipher: true,
@@ -113,6 +120,7 @@ impl Default for LmacConfig {
             inactivity_unit: Duration::from_secs(30),
             scans_until_exhausted: None,
             data_only_with_beacons: false,
+            exception_cure: Cure::default(),
             ailments: Ailments::default(),
         }
     }

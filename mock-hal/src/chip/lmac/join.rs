@@ -307,6 +307,7 @@ impl<M: Medium> Lmac<M> {
         for (peer, tid, from_station) in self.block_ack.clear_interface(interface) {
             self.medium.set_block_ack(peer, tid, from_station, 0);
         }
+        self.heal_by_reset(interface);
         self.abandon(interface, status::LINK_LOST, now);
         let state = &mut self.interfaces[index];
         state.role = Role::Idle;

@@ -11,7 +11,7 @@
 //! | commands one by one, MIBs | `command`, `mib` |
 //! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `ap` |
 //! | queues, rate series, aggregation, confirmations | `transmit`, `completion`, `rate_policy`, `block_ack` |
-//! | slow illnesses | `ailment` |
+//! | slow illnesses, sudden ends | `ailment`, `crash` |
 //! | filters, decryption, receive indications | `receive`, `filter`, `key`, `ccmp` |
 //! | the seam to the air | `medium` |
 //!
@@ -29,6 +29,7 @@ mod command;
 mod completion;
 mod config;
 mod counters;
+mod crash;
 mod filter;
 mod frame;
 mod interface;
@@ -53,6 +54,7 @@ mod stories;
 pub use ailment::{Ailments, EventLeak, Exhaustion, SlowScans};
 pub use config::{ForegroundScan, LmacConfig};
 pub use counters::Counters;
+pub use crash::{Cure, Deafness, Exception, Moment};
 pub use interface::LinkState;
 pub use medium::Medium;
 pub use outbox::{MessageFault, MessageKind};
@@ -113,6 +115,7 @@ pub struct Lmac<M: Medium = Air> {
     transmitter: Transmitter,
     block_ack: BlockAck,
     condition: ailment::Condition,
+    doom: crash::Doom,
     /// Broken frames that were counted already.
     damaged: u64,
     /// Sequence number of the frames that the chip itself originates.
@@ -158,6 +161,7 @@ impl<M: Medium> Lmac<M> {
             transmitter: Transmitter::default(),
             block_ack: BlockAck::default(),
             condition: ailment::Condition::default(),
+            doom: crash::Doom::default(),
             damaged: 0,
             sequence: 0,
             counters: Counters::default(),
@@ -269,9 +273,7 @@ impl<M: Medium> Lmac<M> {
 
     /// Crashes the firmware: an exception indication, then silence (file 20, section 15.8).
     pub fn raise_exception(&mut self, reason: u32) {
-        self.send(indication::exception(reason, "emulated"));
-        self.dead = true;
-        self.changed();
+        self.crash(&Exception::new(reason));
     }
 
     /// Wedges the firmware: silence without a word.
@@ -282,7 +284,7 @@ impl<M: Medium> Lmac<M> {
 
     fn send(&mut self, message: Vec<u8>) {
         self.changed();
-        if !self.dead {
+        if !self.dead && !self.swallows(&message) {
             if Header::parse(&message).is_some_and(|header| header.identity() == indication::EVENT)
             {
                 self.event_sent();
@@ -351,7 +353,7 @@ impl<M: Medium> Lmac<M> {
 
     fn forget(&mut self, now: Instant) {
         self.changed();
-        self.dead = false;
+        self.heal_by_restart();
         self.asleep = false;
         self.startup_at = None;
         self.outbox.clear();
@@ -426,6 +428,7 @@ impl<M: Medium> Lmac<M> {
         next = earliest(next, self.joining.as_ref().map(join::Joining::due));
         next = earliest(next, self.block_ack.due());
         next = earliest(next, self.ailment_due());
+        next = earliest(next, self.doom_due());
         for interface in &self.interfaces {
             next = earliest(next, interface.due());
         }
@@ -481,6 +484,7 @@ impl<M: Medium> Lmac<M> {
         self.block_ack_step(now);
         self.ap_step(now);
         self.ailment_step(now);
+        self.doom_step(now);
         self.transmit_step(now);
         // An exchange or a change of channel moves the air too.
         while let Some(heard) = self.medium.pop_heard() {
@@ -496,6 +500,10 @@ impl<M: Medium + 'static> Firmware for Lmac<M> {
         self.now = now;
         self.forget(now);
         self.running = true;
+        if self.dead {
+            // Nothing is left that could start.
+            return;
+        }
         self.startup_at = Some(now.after(self.config.startup_delay));
     }
 
@@ -545,6 +553,9 @@ impl<M: Medium + 'static> Firmware for Lmac<M> {
         if matches!(class, Class::Confirm | Class::Indication) {
             return self.violation(format!("id {:#06x} is not a request", header.id));
         }
+        if self.crashes_over(header) {
+            return;
+        }
         self.outstanding += 1;
         if self.outstanding > usize::from(self.config.input_buffers) {
             self.violation(format!(
@@ -593,6 +604,11 @@ impl<M: Medium + 'static> Firmware for Lmac<M> {
         if next.is_some_and(|at| at.is_due(now)) {
             self.advance_from(next, now);
         }
+    }
+
+    fn unload(&mut self, _now: Instant) {
+        self.changed();
+        self.heal_by_download();
     }
 
     fn sleep(&mut self, asleep: bool, now: Instant) {

@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn an_exception_does_not_advance_the_counter() {
         let mut outbox = Outbox::default();
-        outbox.push(indication::exception(0, ""), Instant::ZERO);
+        outbox.push(indication::exception(0, &[0; 18], ""), Instant::ZERO);
         outbox.push(confirm::generic(6, 0, 0), Instant::ZERO);
         assert_eq!(sequences(&mut outbox), [0, 0]);
     }

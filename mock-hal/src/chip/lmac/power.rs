@@ -153,8 +153,12 @@ impl<M: Medium> Lmac<M> {
     }
 
     fn announce_power_mode(&mut self, interface: u8, psm: u8) {
-        let legacy = !self.interfaces[usize::from(interface)].power.is_fast();
-        if !legacy || self.config.legacy_ps_answered {
+        let answered = if self.interfaces[usize::from(interface)].power.is_fast() {
+            self.config.fast_ps_answered
+        } else {
+            self.config.legacy_ps_answered
+        };
+        if answered {
             self.send(indication::set_pm(interface, status::SUCCESS, psm));
         }
     }

@@ -384,6 +384,7 @@ impl<M: Medium> Lmac<M> {
             self.send(message);
         }
         self.update_room();
+        self.frame_went_up();
     }
 
     /// Lets data go that only comes with beacons.

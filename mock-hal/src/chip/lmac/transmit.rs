@@ -235,6 +235,7 @@ impl<M: Medium> Lmac<M> {
     /// Whether a host frame has to wait for the end of a scan or of a power-save handshake.
     fn is_held(&self, frame: &TxFrame) -> bool {
         self.scan.is_some()
+            || self.is_deaf_on(frame.interface)
             || self.interfaces[usize::from(frame.interface)]
                 .power
                 .holds_frames()

@@ -177,11 +177,11 @@ pub(crate) fn suspend_resume(interface: u8, resume: bool) -> Vec<u8> {
 }
 
 /// Exception indication, 128 bytes: reason, 18 registers, text.
-pub(crate) fn exception(reason: u32, text: &str) -> Vec<u8> {
+pub(crate) fn exception(reason: u32, registers: &[u32; 18], text: &str) -> Vec<u8> {
     let mut message = begin(Class::Indication, number::EXCEPTION, 0, 128);
     message.extend_from_slice(&reason.to_le_bytes());
-    for register in 0..18_u32 {
-        message.extend_from_slice(&(0x2000_0000 + register * 4).to_le_bytes());
+    for register in registers {
+        message.extend_from_slice(&register.to_le_bytes());
     }
     let text = text.as_bytes();
     message.extend_from_slice(&text[..text.len().min(47)]);
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn exception_and_mcu_indications_have_their_lengths_and_labels() {
-        let message = exception(4, "lmac.c");
+        let message = exception(4, &[0; 18], "lmac.c");
         assert_eq!(message.len(), 128);
         assert_eq!(message[4], 4);
         assert_eq!(&message[80..86], b"lmac.c");

@@ -6,12 +6,14 @@ use super::ap_config::{ApConfig, BssLoad, Security};
 use super::ap_counters::{ApCounters, StationView};
 use super::authenticator::GroupKey;
 use super::ccmp::Key;
+use super::channel_switch::Moving;
 use super::elements::{append, id, Description};
 use super::endpoint::{Behind, Endpoint, OwnedMsdu};
 use super::frame::{kind, management, Msdu};
 use super::station::{
     Outgoing, Purpose, RunningFlow, RxAgreement, Station, StationState, TxAgreement, QUEUE,
 };
+use super::storm::Storm;
 use super::traffic::{Flow, FlowCounters, Meter};
 use super::wpa::{pmk, Pmk};
 use super::{Address, Band, PhyRate, Width};
@@ -52,6 +54,8 @@ pub struct AccessPoint {
     pub(super) deafness: f64,
     pub(super) collisions: f64,
     pub(super) bss_load: Option<BssLoad>,
+    pub(super) moving: Option<Moving>,
+    pub(super) storm: Option<Storm>,
     pub(super) throttle: Option<u64>,
     pub(super) stations: Vec<Station>,
     pub(super) next_station: usize,
@@ -99,6 +103,8 @@ impl AccessPoint {
             deafness: 0.0,
             collisions: 0.0,
             bss_load: None,
+            moving: None,
+            storm: None,
             throttle: None,
             stations: Vec::new(),
             next_station: 0,

@@ -1,6 +1,6 @@
 //! What an access point is.
 
-use super::elements::Description;
+use super::elements::{Country, Description};
 use super::{Address, Channel, PhyRate};
 use core::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct ApConfig {
     pub dtim_period: u8,
     /// Beacons do not tell the SSID, and probe requests without it get no answer.
     pub hidden: bool,
+    /// The country it says it is in; `None`: it says nothing.
+    pub country: Option<Country>,
     /// It offers 802.11n.
     pub ht: bool,
     /// It offers WMM; needed for 802.11n.
@@ -75,6 +77,7 @@ impl Default for ApConfig {
             beacon_interval_tu: 100,
             dtim_period: 2,
             hidden: false,
+            country: None,
             ht: true,
             wmm: true,
             uapsd: true,
@@ -115,6 +118,7 @@ impl ApConfig {
             wmm: self.wmm,
             uapsd: self.uapsd,
             rsn: self.security != Security::Open,
+            country: self.country.clone(),
         }
     }
 }

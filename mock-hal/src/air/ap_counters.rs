@@ -13,6 +13,8 @@ pub struct ApCounters {
     pub authentications: u64,
     /// Association and reassociation requests.
     pub associations: u64,
+    /// Reassociation requests.
+    pub reassociations: u64,
     /// Handshakes completed.
     pub handshakes: u64,
     /// Frames received from stations, of any type, that were acknowledged.

@@ -109,6 +109,15 @@ impl Authenticator {
         }
     }
 
+    /// Begins the 4-way handshake once more, for a new pairwise key. Nothing unless the first one is complete.
+    pub fn rekey_pairwise(&mut self, anonce: Nonce, now: Instant) -> Reaction {
+        if self.phase != Phase::Done {
+            return Reaction::Nothing;
+        }
+        self.anonce = anonce;
+        Reaction::Send(self.start(now))
+    }
+
     /// Takes an EAPOL frame of the station.
     pub fn handle(&mut self, eapol: &[u8], group: &GroupKey, now: Instant) -> Reaction {
         let Some(frame) = KeyFrame::parse(eapol) else {

@@ -29,7 +29,7 @@ impl AccessPoint {
         self.dtim_count = ((count + period - missed % period) % period) as u8;
     }
 
-    fn beacon_interval(&self) -> Duration {
+    pub(super) fn beacon_interval(&self) -> Duration {
         TU * u32::from(self.config.beacon_interval_tu.max(1))
     }
 
@@ -57,6 +57,7 @@ impl AccessPoint {
                 .map(|station| station.aid),
         );
         bytes.extend_from_slice(&self.beacon_after);
+        self.append_announcement(&mut bytes, now);
         if self.dtim_count == 0 {
             self.group_release = self.group_queue.len();
         }

@@ -27,6 +27,10 @@ pub mod id {
     pub const EXTENDED_RATES: u8 = 50;
     /// HT operation.
     pub const HT_OPERATION: u8 = 61;
+    /// Secondary channel offset, beside a channel switch announcement.
+    pub const SECONDARY_CHANNEL_OFFSET: u8 = 62;
+    /// Country.
+    pub const COUNTRY: u8 = 7;
     /// Extended capabilities.
     pub const EXTENDED_CAPABILITIES: u8 = 127;
     /// Vendor specific.
@@ -95,6 +99,39 @@ pub struct Description {
     pub uapsd: bool,
     /// It demands RSN with CCMP and a pre-shared key.
     pub rsn: bool,
+    /// The country it says it is in.
+    pub country: Option<Country>,
+}
+
+/// A country element (IEEE 802.11-2016, section 9.4.2.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Country {
+    /// ISO 3166-1 code and environment: `b"DE "` is any environment in Germany.
+    pub code: [u8; 3],
+    /// First channel, number of channels, highest power in dBm.
+    pub ranges: Vec<(u8, u8, u8)>,
+}
+
+impl Country {
+    /// One range of 20 MHz channels.
+    pub fn new(code: [u8; 2], first: u8, count: u8, dbm: u8) -> Self {
+        Self {
+            code: [code[0], code[1], b' '],
+            ranges: vec![(first, count, dbm)],
+        }
+    }
+
+    fn append(&self, body: &mut Vec<u8>) {
+        let mut content = self.code.to_vec();
+        for &(first, count, dbm) in &self.ranges {
+            content.extend_from_slice(&[first, count, dbm]);
+        }
+        // An even number of octets.
+        if content.len() % 2 == 1 {
+            content.push(0);
+        }
+        append(body, id::COUNTRY, &content);
+    }
 }
 
 impl Description {
@@ -117,6 +154,9 @@ impl Description {
 
     /// Appends the elements of a beacon behind the TIM.
     pub fn append_after_tim(&self, body: &mut Vec<u8>) {
+        if let Some(country) = &self.country {
+            country.append(body);
+        }
         if self.channel.band == Band::Ghz2_4 {
             append(body, id::ERP, &[0]);
         }
@@ -275,6 +315,7 @@ mod tests {
             wmm: true,
             uapsd: false,
             rsn: true,
+            country: None,
         }
     }
 

@@ -33,6 +33,7 @@ pub(super) fn fill(
     burst: &mut Burst,
     mut makes: Makes<'_>,
 ) {
+    station.hand_over_if_due(now);
     let at = usize::from(tid & 7);
     let tries = station.pending[at].front().map_or(0, |frame| frame.tries);
     burst.rate = station.rate_after(tries);

@@ -27,6 +27,7 @@ impl Hostile {
             station,
             bssid,
             description: Description {
+                country: None,
                 ssid: ssid.to_vec(),
                 channel,
                 ht: true,

@@ -5,7 +5,7 @@ use super::authenticator::{Authenticator, GroupKey, Reaction};
 use super::ccmp::Key;
 use super::endpoint::OwnedMsdu;
 use super::frame::ETHERTYPE_EAPOL;
-use super::station::{Keys, StationState, TxAgreement};
+use super::station::{StationState, TxAgreement};
 use super::wpa::Ptk;
 use super::Address;
 use bes_hal::time::{earliest, Instant};
@@ -29,8 +29,30 @@ impl AccessPoint {
                 .map_or(Reaction::Nothing, |authenticator| {
                     authenticator.rekey(&group, now)
                 });
-            self.react(at, reaction);
+            self.react(at, reaction, now);
         }
+    }
+
+    /// Makes a new pairwise key for a station with a 4-way handshake under the old one. `false`: it is not there, or
+    /// has no key.
+    ///
+    /// After message 4 it sends nothing until the station has sent under the new key, at most for
+    /// [`HANDOVER`](super::station::HANDOVER); meanwhile it takes frames under either, so that nothing is lost.
+    pub fn rekey_pairwise(&mut self, station: Address, now: Instant) -> bool {
+        let mut anonce = [0; 32];
+        self.rng.fill(&mut anonce);
+        let Some(at) = self.position(station) else {
+            return false;
+        };
+        let reaction = self.stations[at]
+            .authenticator
+            .as_mut()
+            .map_or(Reaction::Nothing, |authenticator| {
+                authenticator.rekey_pairwise(anonce, now)
+            });
+        let begun = reaction != Reaction::Nothing;
+        self.react(at, reaction, now);
+        begun
     }
 
     /// The station has acknowledged the association response.
@@ -50,7 +72,7 @@ impl AccessPoint {
         let mut authenticator = Authenticator::new(pmk, bssid, address, anonce);
         let message = authenticator.start(now);
         station.authenticator = Some(authenticator);
-        self.react(at, Reaction::Send(message));
+        self.react(at, Reaction::Send(message), now);
     }
 
     /// EAPOL of a station.
@@ -62,10 +84,10 @@ impl AccessPoint {
             .map_or(Reaction::Nothing, |authenticator| {
                 authenticator.handle(eapol, &group, at)
             });
-        self.react(position, reaction);
+        self.react(position, reaction, at);
     }
 
-    pub(super) fn react(&mut self, position: usize, reaction: Reaction) {
+    pub(super) fn react(&mut self, position: usize, reaction: Reaction, now: Instant) {
         let bssid = self.config.bssid;
         let station = &mut self.stations[position];
         match reaction {
@@ -78,11 +100,7 @@ impl AccessPoint {
                 payload,
             }),
             Reaction::Install(Ptk { tk, .. }) => {
-                station.keys = Some(Keys {
-                    key: Key::new(tk),
-                    sent: 0,
-                    received: [0; 16],
-                });
+                station.install(Key::new(tk), now);
                 station.state = StationState::Authorized;
                 self.counters.handshakes += 1;
             }
@@ -95,13 +113,17 @@ impl AccessPoint {
 
     /// When one of its timers is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.stations.iter().fold(None, |deadline, station| {
+        let moving = self.moving.as_ref().map(|moving| moving.at);
+        let own = earliest(moving, self.storm.as_ref().map(|storm| storm.next));
+        self.stations.iter().fold(own, |deadline, station| {
             earliest(deadline, station.deadline())
         })
     }
 
     /// Does what its timers demand.
     pub(super) fn handle_deadline(&mut self, now: Instant) {
+        self.handle_move(now);
+        self.handle_storm(now);
         for position in 0..self.stations.len() {
             let group = self.group;
             let station = &mut self.stations[position];
@@ -117,7 +139,7 @@ impl AccessPoint {
                     *agreement = TxAgreement::None;
                 }
             }
-            self.react(position, reaction);
+            self.react(position, reaction, now);
             self.release_held(position, now);
         }
     }

@@ -82,6 +82,7 @@ impl AccessPoint {
         frame[24..32].copy_from_slice(&tsf.to_le_bytes());
         self.description.append_before_tim(&mut frame, false);
         self.description.append_after_tim(&mut frame);
+        self.append_announcement(&mut frame, at);
         self.answer(frame, Purpose::ProbeResponse, at);
     }
 
@@ -124,6 +125,7 @@ impl AccessPoint {
             return;
         };
         self.counters.associations += 1;
+        self.counters.reassociations += u64::from(fixed == 10);
         let elements = Elements::new(body);
         let rsn = elements.content(id::RSN);
         let status = match self.refuse_association {

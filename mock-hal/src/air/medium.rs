@@ -66,6 +66,10 @@ pub struct AirCounters {
     pub frames: u64,
     /// Frames of these attempts that were not acknowledged; group frames never are.
     pub unacknowledged: u64,
+    /// Attempts that began with an RTS.
+    pub rts: u64,
+    /// Fragments in these attempts: frames with a fragment number, or with more fragments to come.
+    pub fragments: u64,
     /// Attempts that found the medium busy.
     pub deferred: u64,
     /// Frames that the station heard.

@@ -1,7 +1,7 @@
 //! The station's radio: what it is tuned to, its attempts to send, and what it hears.
 
 use super::airtime::Response;
-use super::frame::Mpdu;
+use super::frame::{Mpdu, MORE_FRAGMENTS};
 use super::loss;
 use super::medium::{chance, is_audible, psdu_octets, Air};
 use super::replay::Recorded;
@@ -73,6 +73,12 @@ impl Air {
         );
         self.counters.exchanges += 1;
         self.counters.frames += frames.len() as u64;
+        self.counters.rts += u64::from(exchange.rts);
+        let is_fragment = |frame: &&&[u8]| {
+            matches!(frame, [_, flags, ..] if flags & MORE_FRAGMENTS != 0)
+                || frame.get(22).is_some_and(|control| control & 0x0F != 0)
+        };
+        self.counters.fragments += frames.iter().filter(is_fragment).count() as u64;
         self.counters.deferred += u64::from(start > now);
         self.counters.station_airtime += end.since(start);
 

@@ -9,6 +9,7 @@ use super::power_save::{Category, PowerSave};
 use super::traffic::{Flow, FlowCounters, Pace};
 use super::{loss, Address, Band, Channel, PhyRate, Width};
 use bes_hal::time::{earliest, Instant};
+use core::time::Duration;
 use std::collections::VecDeque;
 
 /// Most MSDUs that wait for one traffic identifier of one station.
@@ -108,7 +109,24 @@ pub(super) struct Keys {
     pub(super) sent: u64,
     /// Highest packet number received, by traffic identifier.
     pub(super) received: [u64; 16],
+    /// The key that follows, and when it is used for sending at the latest.
+    pub(super) next: Option<(Key, Instant)>,
 }
+
+impl Keys {
+    pub(super) const fn new(key: Key) -> Self {
+        Self {
+            key,
+            sent: 0,
+            received: [0; 16],
+            next: None,
+        }
+    }
+}
+
+/// How long after message 4 of a second handshake an access point sends nothing, so that the station can install the
+/// key.
+pub const HANDOVER: Duration = Duration::from_millis(20);
 
 /// A generator under way.
 #[derive(Clone, Debug)]
@@ -230,6 +248,45 @@ impl Station {
             last: [None; 9],
             throttled_until: Instant::ZERO,
         }
+    }
+
+    /// Installs a pairwise key: at once if it is the first, else as the one that follows.
+    pub(super) fn install(&mut self, key: Key, now: Instant) {
+        match &mut self.keys {
+            None => self.keys = Some(Keys::new(key)),
+            Some(keys) => {
+                self.throttled_until = now.after(HANDOVER);
+                keys.next = Some((key, self.throttled_until));
+            }
+        }
+    }
+
+    /// The time for the old key is over.
+    pub(super) fn hand_over_if_due(&mut self, now: Instant) {
+        let due = self.keys.as_ref().and_then(|keys| keys.next.as_ref());
+        if due.is_some_and(|(_, at)| at.is_due(now)) {
+            self.hand_over();
+        }
+    }
+
+    /// The key that follows is the key from now on, also for what is still to be sent again.
+    pub(super) fn hand_over(&mut self) {
+        let Some(old) = self.keys.take() else {
+            return;
+        };
+        let Some((key, _)) = old.next else {
+            self.keys = Some(old);
+            return;
+        };
+        self.throttled_until = Instant::ZERO;
+        let mut keys = Keys::new(key);
+        for frame in self.pending.iter_mut().flatten() {
+            if old.key.decrypt(&mut frame.bytes).is_some() {
+                keys.sent += 1;
+                keys.key.encrypt(&mut frame.bytes, keys.sent, 0);
+            }
+        }
+        self.keys = Some(keys);
     }
 
     /// Chooses the rates for a signal, or for the one rate that is forced.

@@ -107,7 +107,20 @@ impl AccessPoint {
                 let mut scratch = core::mem::take(&mut self.scratch);
                 scratch.clear();
                 scratch.extend_from_slice(mpdu.bytes());
-                let number = keys.key.decrypt(&mut scratch);
+                let mut number = keys.key.decrypt(&mut scratch);
+                let mut follows = false;
+                if let (None, Some((next, _))) = (number, &keys.next) {
+                    scratch.clear();
+                    scratch.extend_from_slice(mpdu.bytes());
+                    number = next.decrypt(&mut scratch);
+                    follows = number.is_some();
+                }
+                if follows {
+                    station.hand_over();
+                }
+                let Some(keys) = &mut station.keys else {
+                    return;
+                };
                 let last = &mut keys.received[usize::from(mpdu.tid())];
                 match number {
                     None => self.counters.undecryptable += 1,

@@ -2,6 +2,7 @@
 
 mod ailments;
 mod ends;
+mod network;
 mod rig;
 
 use core::time::Duration;

@@ -50,6 +50,8 @@ pub(crate) struct Rig {
     pub(crate) failed: u64,
     pub(crate) in_flight: u64,
     pub(crate) secure: bool,
+    /// The access point to come from.
+    before: Option<Address>,
     sequence: u16,
     frame_sequence: u16,
 }
@@ -69,6 +71,7 @@ impl Rig {
             failed: 0,
             in_flight: 0,
             secure: false,
+            before: None,
             sequence: 0,
             frame_sequence: 0,
         };
@@ -78,16 +81,20 @@ impl Rig {
             rig.write_mib(interface, 0x1024, &[1, 0, 0, 0]);
             rig.configure(interface, STATION);
         }
-        let mut policy = vec![1, 0, 0, 0, 0, 15, 4, 0x0C, 0, 0, 0, 0];
-        // Three tries at MCS 7, two at MCS 3, MCS 0 and 6 Mbit/s.
-        policy.extend_from_slice(&[0, 0, 0, 2, 0, 0, 0, 2, 0x20, 0, 0x30, 0]);
-        rig.write_mib(0, 0x1016, &policy);
+        rig.upload_policy();
         let mut template = management(kind::PROBE_REQUEST, [0xFF; 6], STATION, [0xFF; 6]);
         append(&mut template, id::SSID, &[]);
         append(&mut template, id::RATES, &[0x0C, 0x12]);
         let len = u16::try_from(template.len()).unwrap().to_le_bytes();
         rig.write_mib(0, 0x1002, &[&[0, 0][..], &len, &template].concat());
         rig
+    }
+
+    fn upload_policy(&mut self) {
+        let mut policy = vec![1, 0, 0, 0, 0, 15, 4, 0x0C, 0, 0, 0, 0];
+        // Three tries at MCS 7, two at MCS 3, MCS 0 and 6 Mbit/s.
+        policy.extend_from_slice(&[0, 0, 0, 2, 0, 0, 0, 2, 0x20, 0, 0x30, 0]);
+        self.write_mib(0, 0x1016, &policy);
     }
 
     pub(crate) fn configure(&mut self, interface: u16, address: Address) {
@@ -247,8 +254,14 @@ impl Rig {
         let answer = self.hear(seen, kind::AUTHENTICATION).unwrap();
         assert_eq!(answer[28..30], [0, 0]);
         let config = self.lmac.medium().access_point(self.ap).config().clone();
-        let mut frame = management(kind::ASSOCIATION_REQUEST, bssid, STATION, bssid);
+        let before = self.before.take();
+        let (request, response) = match before {
+            None => (kind::ASSOCIATION_REQUEST, kind::ASSOCIATION_RESPONSE),
+            Some(_) => (kind::REASSOCIATION_REQUEST, kind::REASSOCIATION_RESPONSE),
+        };
+        let mut frame = management(request, bssid, STATION, bssid);
         frame.extend_from_slice(&[0x01, 0x00, 5, 0]);
+        frame.extend_from_slice(before.as_ref().map_or(&[], |from| &from[..]));
         append(&mut frame, id::SSID, &config.ssid);
         append(&mut frame, id::RATES, &[0x0C, 0x12, 0x18, 0x24]);
         if config.security != Security::Open {
@@ -257,7 +270,7 @@ impl Rig {
         append(&mut frame, id::HT_CAPABILITIES, &HT);
         append(&mut frame, id::VENDOR, &[0x00, 0x50, 0xF2, 0x02, 0, 1, 0]);
         self.send_management(frame);
-        let answer = self.hear(seen, kind::ASSOCIATION_RESPONSE).unwrap();
+        let answer = self.hear(seen, response).unwrap();
         assert_eq!(answer[26..28], [0, 0]);
         let bss = [
             0,
@@ -278,6 +291,34 @@ impl Rig {
             self.handshake(seen, &config.ssid, passphrase);
         }
         self.write_mib(0, 0x100E, &[0xB1, 0, 0xB1, 0]);
+    }
+
+    /// Leaves for the access point that is set now, from the one before: as [`connect`](Self::connect), with a
+    /// reassociation.
+    pub(crate) fn reconnect(&mut self, before: ApId) {
+        // The reset has emptied the table.
+        self.upload_policy();
+        self.before = Some(self.lmac.medium().access_point(before).bssid());
+        self.connect();
+    }
+
+    /// The temporal key that the access point has for the station.
+    pub(crate) fn key_of_access_point(&self) -> Option<[u8; 16]> {
+        let view = self.lmac.medium().access_point(self.ap).station(STATION)?;
+        view.temporal_key
+    }
+
+    /// Takes part in a handshake that the access point has begun just now.
+    pub(crate) fn answer_handshake(&mut self, passphrase: &str) {
+        let seen = self.messages.len();
+        let ssid = self
+            .lmac
+            .medium()
+            .access_point(self.ap)
+            .config()
+            .ssid
+            .clone();
+        self.handshake(seen, &ssid, passphrase);
     }
 
     fn eapol(&mut self, seen: usize, number: usize) -> Vec<u8> {

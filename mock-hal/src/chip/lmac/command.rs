@@ -310,6 +310,12 @@ impl<M: Medium> Lmac<M> {
         if !mib::has_right_size(mib, data) {
             self.violation(format!("WRITE_MIB {mib:#06x} of {} bytes", data.len()));
         }
+        if mib == id::TX_POWER {
+            let power = i32::from_le_bytes(u32_at(data, 0).to_le_bytes());
+            if self.config.highest_power.is_some_and(|most| power > most) {
+                return status::INVALID_PARAMETER;
+            }
+        }
         self.mibs.write(interface, mib, data);
         let state = &mut self.interfaces[usize::from(interface)];
         state.filters.write(mib, data);

@@ -33,6 +33,14 @@ impl<M: Medium> Lmac<M> {
             Origin::Host { packet_id } => packet_id,
         };
         let leaked = self.leaks_confirm();
+        let traffic = &mut self.interfaces[usize::from(frame.interface)].traffic;
+        traffic.unacknowledged += u64::from(frame.failures);
+        if status == status::SUCCESS {
+            traffic.sent += 1;
+            traffic.sent_octets += frame.frame.len() as u64;
+        } else {
+            traffic.failed += 1;
+        }
         let group = frame.frame.get(4).is_some_and(|byte| byte & 1 != 0);
         let counters = &mut self.counters;
         let count = |counter: &mut u32| *counter = counter.wrapping_add(1);

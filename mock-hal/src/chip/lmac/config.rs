@@ -81,6 +81,9 @@ pub struct LmacConfig {
     /// Received data reaches the host only with a beacon, as if the power-save state were stuck (file 50, section 4,
     /// candidate 4).
     pub data_only_with_beacons: bool,
+    /// Highest transmit power in units of 0.1 dBm that the chip takes (MIB 0x0006); above it the write is refused with
+    /// status 2 (file 50, section 3, item 11: some channels refuse 20 dBm). `None` takes everything.
+    pub highest_power: Option<i32>,
     /// What brings the firmware back after it has crashed.
     pub exception_cure: Cure,
     /// Slow illnesses.
@@ -120,6 +123,7 @@ impl Default for LmacConfig {
             inactivity_unit: Duration::from_secs(30),
             scans_until_exhausted: None,
             data_only_with_beacons: false,
+            highest_power: None,
             exception_cure: Cure::default(),
             ailments: Ailments::default(),
         }

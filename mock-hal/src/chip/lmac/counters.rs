@@ -47,8 +47,32 @@ pub struct Counters {
     pub scans_refused: u32,
     /// Commands that were executed.
     pub commands: u32,
+    /// ARP requests and neighbour solicitations that the chip answered itself.
+    pub answered_for_host: u32,
     /// Confirmations of single frames and records in confirmations of several.
     pub tx_confirmed: u32,
+}
+
+/// Frames and octets of one interface since it was last reset, as the host gave and got them: MAC header included, FCS
+/// not, cipher header and trailer as far as the host sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames of the host that were acknowledged, or sent to a group.
+    pub sent: u64,
+    /// Octets of these.
+    pub sent_octets: u64,
+    /// Frames of the host that ended otherwise.
+    pub failed: u64,
+    /// Attempts without an acknowledgement, of whatever frame of the host.
+    pub unacknowledged: u64,
+    /// Data frames that went up, group frames included.
+    pub received: u64,
+    /// Octets of these.
+    pub received_octets: u64,
+    /// Data frames for the host that found no room.
+    pub overflowed: u64,
+    /// Beacons of the BSS that were heard, whether they went up or not.
+    pub beacons: u64,
 }
 
 impl Counters {
@@ -65,6 +89,7 @@ impl Counters {
             scans: self.scans,
             scans_refused: self.scans_refused,
             commands: self.commands,
+            answered_for_host: self.answered_for_host,
             tx_confirmed: self.tx_confirmed,
             ..Self::default()
         };

@@ -1,6 +1,7 @@
 //! State of one of the three interfaces.
 
 use super::ap::Ap;
+use super::counters::Traffic;
 use super::filter::Filters;
 use super::join::{Bss, RcpiWatch};
 use super::power::PowerSave;
@@ -56,6 +57,7 @@ pub(crate) struct Interface {
     pub(crate) multi_confirm: bool,
     pub(crate) short_gi: bool,
     pub(crate) keep_alive: Duration,
+    pub(crate) traffic: Traffic,
     /// When the last frame left, or the keep-alive was set.
     pub(crate) last_sent: Instant,
 }

@@ -252,6 +252,7 @@ impl<M: Medium> Lmac<M> {
     pub(super) fn beacon_heard(&mut self, interface: u8, rcpi: u8, now: Instant) {
         self.counters.beacons += 1;
         let state = &mut self.interfaces[usize::from(interface)];
+        state.traffic.beacons += 1;
         let crossed = state.rcpi.sample(rcpi);
         let Some(bss) = state.joined_mut() else {
             return;
@@ -311,6 +312,7 @@ impl<M: Medium> Lmac<M> {
         self.abandon(interface, status::LINK_LOST, now);
         let state = &mut self.interfaces[index];
         state.role = Role::Idle;
+        state.traffic = Default::default();
         state.bss = Default::default();
         state.power = Default::default();
         state.keep_alive = Duration::ZERO;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 pub(crate) mod id {
     pub(crate) const STATION_ID: u16 = 0x0000;
     pub(crate) const GROUP_ADDRESSES: u16 = 0x0004;
+    pub(crate) const TX_POWER: u16 = 0x0006;
     pub(crate) const RTS_THRESHOLD: u16 = 0x0007;
     pub(crate) const ARP_IPV4: u16 = 0x1001;
     pub(crate) const TEMPLATE: u16 = 0x1002;
@@ -27,6 +28,7 @@ pub(crate) mod id {
     pub(crate) const MAC_FILTER: u16 = 0x1030;
     pub(crate) const IPV4_FILTER: u16 = 0x1031;
     pub(crate) const IPV6_FILTER: u16 = 0x1032;
+    pub(crate) const NDP_IPV6: u16 = 0x1034;
     pub(crate) const INACTIVITY: u16 = 0x1035;
     pub(crate) const SHORT_GI: u16 = 0x1043;
 }
@@ -125,6 +127,8 @@ pub(crate) mod template {
     pub(crate) const NULL: u8 = 2;
     pub(crate) const QOS_NULL: u8 = 3;
     pub(crate) const PROBE_RESPONSE: u8 = 5;
+    pub(crate) const ARP_REPLY: u8 = 6;
+    pub(crate) const ADVERTISEMENT: u8 = 7;
 }
 
 impl MibStore {

@@ -11,6 +11,7 @@
 //! | commands one by one, MIBs | `command`, `mib` |
 //! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `ap` |
 //! | queues, rate series, aggregation, confirmations | `transmit`, `completion`, `rate_policy`, `block_ack` |
+//! | answers in place of the host | `offload` |
 //! | slow illnesses, sudden ends | `ailment`, `crash` |
 //! | filters, decryption, receive indications | `receive`, `filter`, `key`, `ccmp` |
 //! | the seam to the air | `medium` |
@@ -37,6 +38,7 @@ mod join;
 mod key;
 mod medium;
 mod mib;
+mod offload;
 mod outbox;
 mod power;
 mod rate_policy;
@@ -53,7 +55,7 @@ mod stories;
 
 pub use ailment::{Ailments, EventLeak, Exhaustion, SlowScans};
 pub use config::{ForegroundScan, LmacConfig};
-pub use counters::Counters;
+pub use counters::{Counters, Traffic};
 pub use crash::{Cure, Deafness, Exception, Moment};
 pub use interface::LinkState;
 pub use medium::Medium;
@@ -61,7 +63,7 @@ pub use outbox::{MessageFault, MessageKind};
 
 use super::wire::header::{number, Class, Header};
 use super::wire::indication::{self, Startup};
-use super::wire::{request, transmit::packet_id};
+use super::wire::{request, transmit::packet_id, u32_at};
 use super::Firmware;
 use crate::air::{Air, Band, Channel};
 use bes_hal::time::{earliest, Instant};
@@ -69,7 +71,7 @@ use block_ack::BlockAck;
 use command::Command;
 use interface::Interface;
 use key::KeyTable;
-use mib::MibStore;
+use mib::{id, MibStore};
 use outbox::Outbox;
 use rate_policy::RatePolicies;
 use std::cell::Cell;
@@ -233,6 +235,18 @@ impl<M: Medium> Lmac<M> {
     /// Number of uploaded rate policies.
     pub fn rate_policies(&self) -> usize {
         self.policies.len()
+    }
+
+    /// Frames and octets of an interface, as the host gave and got them; `None` if there is no such interface.
+    pub fn traffic(&self, interface: u8) -> Option<Traffic> {
+        let state = self.interfaces.get(usize::from(interface))?;
+        Some(state.traffic)
+    }
+
+    /// Transmit power in units of 0.1 dBm as the host last set it for an interface (MIB 0x0006).
+    pub fn transmit_power(&self, interface: u8) -> Option<i32> {
+        let data = self.mibs.read(interface, id::TX_POWER)?;
+        Some(i32::from_le_bytes(u32_at(data, 0).to_le_bytes()))
     }
 
     /// Whether the firmware has wedged or crashed.

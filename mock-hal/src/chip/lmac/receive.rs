@@ -226,6 +226,9 @@ impl<M: Medium> Lmac<M> {
             } else {
                 body
             };
+            if clear && self.answer_for_host(interface, mpdu, payload, now) {
+                return;
+            }
             let filters = &self.interfaces[usize::from(interface)].filters;
             if clear && !filters.passes_data(mpdu, payload) {
                 self.counters.rx_filtered = self.counters.rx_filtered.wrapping_add(1);
@@ -332,6 +335,9 @@ impl<M: Medium> Lmac<M> {
         }
         if mpdu.is_data() && self.outbox.receiving() >= self.config.receive_queue {
             counters.rx_overflow = counters.rx_overflow.wrapping_add(1);
+            self.interfaces[usize::from(interface.min(2))]
+                .traffic
+                .overflowed += 1;
             return;
         }
         if mpdu.is_data() && self.is_dropped_by_ailment(heard.frame.len(), self.now) {
@@ -376,6 +382,11 @@ impl<M: Medium> Lmac<M> {
         } else {
             (frame, &[])
         };
+        if mpdu.is_data() {
+            let traffic = &mut self.interfaces[usize::from(interface.min(2))].traffic;
+            traffic.received += 1;
+            traffic.received_octets += (head.len() + tail.len()) as u64;
+        }
         let memory = self.outbox.spare();
         let message = indication::receive_into(memory, interface, &descriptor, head, tail);
         if (self.config.data_only_with_beacons || self.keeps_received()) && mpdu.is_data() {

@@ -97,6 +97,16 @@ impl BeaconLoss {
         }
     }
 
+    /// Nothing was looked at for so long: every deadline comes as much later.
+    pub fn postpone(&mut self, by: Duration) {
+        match self {
+            Self::Idle => {}
+            Self::Deferred { until } | Self::Asking { until, .. } | Self::Reporting { until } => {
+                *until = until.after(by);
+            }
+        }
+    }
+
     /// What is due.
     pub fn poll(&mut self, now: Instant) -> LossAction {
         match *self {

@@ -29,7 +29,10 @@ use bes_wsm::wire::mib::beacon::{
     BeaconWakeupPeriod, SignalThreshold,
 };
 use bes_wsm::wire::mib::counters::Counters;
-use bes_wsm::wire::mib::data_filter::{FilterAction, MacAddressFilter, MacEntry, MacField};
+use bes_wsm::wire::mib::data_filter::{
+    EtherTypeEntry, EtherTypeFilter, FilterAction, IpField, Ipv6AddressFilter, Ipv6Entry,
+    MacAddressFilter, MacEntry, MacField, MagicDataFilter, PortField, UdpPortEntry, UdpPortFilter,
+};
 use bes_wsm::wire::mib::filter::{
     DisableBssidFilter, GroupAddressTable, GroupFilter as WireGroupFilter, RxFilter,
 };
@@ -608,6 +611,81 @@ pub(crate) fn broadcast_filter(out: &mut [u8], interface: InterfaceId, on: bool)
         },
         entries: &entries,
     };
+    write(out, interface, &filter)
+}
+
+/// MIB 0x0004 while the host is suspended.
+pub(crate) fn suspended_groups(
+    out: &mut [u8],
+    interface: InterfaceId,
+    filter: &GroupFilter,
+) -> Emitted {
+    let table = GroupAddressTable::new(WireGroupFilter::WhileSuspended, filter.addresses())?;
+    write(out, interface, &table)
+}
+
+/// MIB 0x101B while the host is suspended: DHCP servers, SSDP and mDNS are not heard (file 21, section 2.22).
+pub(crate) fn wake_ports(out: &mut [u8], interface: InterfaceId, armed: bool) -> Emitted {
+    let entries = [67, 1900, 5353]
+        .map(|port| UdpPortEntry::new(FilterAction::Drop, PortField::Destination, port));
+    write(
+        out,
+        interface,
+        &UdpPortFilter(if armed { &entries } else { &[] }),
+    )
+}
+
+/// MIB 0x101A while the host is suspended: EAPOL and WAI pass (file 21, section 2.21).
+pub(crate) fn wake_ether_types(out: &mut [u8], interface: InterfaceId, armed: bool) -> Emitted {
+    let entries = [
+        EtherTypeEntry::new(FilterAction::Pass, 0x888E),
+        EtherTypeEntry::new(FilterAction::Pass, 0x88B4),
+        EtherTypeEntry::new(FilterAction::Drop, 0xFFFF),
+    ];
+    let filter = EtherTypeFilter {
+        skip_ipv6: armed,
+        entries: if armed { &entries } else { &[] },
+    };
+    write(out, interface, &filter)
+}
+
+/// MIB 0x1032 while the host is suspended: only packets to an address that nobody has pass, so that no IPv6 does (file
+/// 21, section 2.30).
+pub(crate) fn wake_ipv6(out: &mut [u8], interface: InterfaceId, armed: bool) -> Emitted {
+    const NOBODY: [u8; 16] = [
+        0x01, 0x28, 0x35, 0xDE, 0xBF, 0x34, 0x9D, 0x8A, 0x47, 0x62, 0x85, 0x69, 0x7E, 0x8C, 0x29,
+        0x38,
+    ];
+    let entries = [Ipv6Entry::new(
+        FilterAction::Pass,
+        IpField::Destination,
+        NOBODY,
+    )];
+    let filter = if armed {
+        Ipv6AddressFilter {
+            action: FilterAction::Pass,
+            entries: &entries,
+        }
+    } else {
+        Ipv6AddressFilter {
+            action: FilterAction::Ignore,
+            entries: &[],
+        }
+    };
+    write(out, interface, &filter)
+}
+
+/// MIB 0x101C: only data frames with these bytes at this place, from LLC/SNAP, pass; or the filter is off.
+pub(crate) fn wake_pattern(
+    out: &mut [u8],
+    interface: InterfaceId,
+    pattern: Option<(u8, &[u8])>,
+) -> Emitted {
+    let filter = pattern.map_or(MagicDataFilter::OFF, |(offset, pattern)| MagicDataFilter {
+        action: FilterAction::Pass,
+        offset,
+        pattern,
+    });
     write(out, interface, &filter)
 }
 

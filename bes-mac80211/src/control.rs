@@ -26,7 +26,8 @@ use crate::key_install::{InstallKey, RemoveKey};
 use crate::power::{cause_of, Condition, SleepMessages, WakeMessages};
 use crate::procedure::{Answer, Next, Procedure};
 use crate::request::{
-    AssociationParameters, BssDescription, InterfaceKind, Request, Response, Token,
+    AssociationParameters, BssDescription, InterfaceKind, Request, Response, Resumed, Suspended,
+    Token,
 };
 use crate::ring::LargeRing;
 use crate::scan::Scan;
@@ -156,6 +157,20 @@ impl<M: Memory> Control<M> {
             Request::PowerOff => Order::Lifecycle(Lifecycle::PowerOff),
             Request::AddInterface { kind, address } => Order::AddInterface(kind, address),
             Request::RemoveInterface(id) => Order::RemoveInterface(id),
+            Request::Scan(..) if !self.world.host.is_running() => {
+                return Err(RequestError::WrongState);
+            }
+            Request::Suspend {
+                triggers,
+                power_kept,
+            } => {
+                let begun = self.world.host.suspend(token, &triggers, power_kept, now);
+                return begun.then_some(()).ok_or(RequestError::Busy);
+            }
+            Request::Resume => {
+                let begun = self.world.host.resume(token);
+                return begun.then_some(()).ok_or(RequestError::Busy);
+            }
             Request::Scan(id, scan) => {
                 if self.orders.is_full() {
                     return Err(RequestError::QueueFull);
@@ -287,6 +302,60 @@ impl<M: Memory> Control<M> {
     ) {
         if let Some(token) = token {
             self.world.tell(Event::Completed { token, result });
+        }
+    }
+
+    /// The host wants to suspend: what takes long is ended.
+    pub(crate) fn quiesce(&mut self) {
+        if self.scan.is_active() {
+            self.scan.cancel(&mut self.world, None);
+        }
+        for id in InterfaceId::ALL {
+            let Some(vif) = self.world.vif_mut(id) else {
+                continue;
+            };
+            let held = vif.work.join.take().is_some();
+            let joining = matches!(
+                vif.connection,
+                Connection::Joining { .. } | Connection::Joined { .. }
+            );
+            vif.work.unjoin |= joining;
+            if joining {
+                self.world.tell(Event::ConnectionLost {
+                    interface: id,
+                    reason: LossReason::Suspended,
+                });
+            }
+            if held {
+                self.world.ask(Effect::DropHeld(id));
+            }
+        }
+    }
+
+    /// A procedure is half done, or a command is out.
+    pub(crate) fn is_half_done(&self) -> bool {
+        self.running.is_some() || self.outstanding.is_some() || self.scan.is_running()
+    }
+
+    /// Requests or work of the interfaces wait.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.orders.is_empty()
+            || self.world.coex.has_message()
+            || self.world.vifs().any(|vif| vif.work.is_due())
+            || self.flushes.iter().any(Option::is_some)
+    }
+
+    /// There is no session any more, so nothing keeps a suspend or a resume from ending.
+    pub(crate) fn end_host_sleep(&mut self, now: Instant) {
+        if let Some(token) = self.world.host.take_suspending() {
+            self.world.host.cut(now);
+            let answer = Response::Suspended(Suspended::default());
+            self.complete(Some(token), Ok(answer));
+        }
+        if let Some(token) = self.world.host.take_resuming() {
+            self.world.host.end();
+            let answer = Response::Resumed(Resumed::default());
+            self.complete(Some(token), Ok(answer));
         }
     }
 
@@ -449,6 +518,10 @@ impl<M: Memory> Control<M> {
         let Some((token, _)) = self.orders.pop() else {
             return false;
         };
+        if self.world.host.is_quiescing() && matches!(order, Order::Join(..)) {
+            self.complete(Some(token), Err(RequestError::Aborted));
+            return true;
+        }
         if let Order::Scan = order {
             self.scan.begin(&mut self.world);
             return true;

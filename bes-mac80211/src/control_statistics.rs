@@ -25,6 +25,10 @@ pub struct ControlStatistics {
     pub beacon_losses: u64,
     /// Commands that the chip refused and the procedure went on without.
     pub refused_commands: u64,
+    /// Suspends of the host with the session kept.
+    pub suspends: u64,
+    /// Of these, with a chip that did not sleep.
+    pub suspends_awake: u64,
     /// Events that found no room: the stack did not take them.
     pub events_lost: u64,
 }

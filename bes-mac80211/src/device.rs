@@ -152,6 +152,12 @@ where
     poll_at: Option<Instant>,
     /// A transition of sleep or wake-up is under way.
     power_transition: bool,
+    /// The last pass over the bus left nothing behind.
+    drained: bool,
+    /// What takes long was ended for a suspend.
+    quiesced: bool,
+    /// The host neither suspends nor resumes. Kept here because every frame asks.
+    host_runs: bool,
 }
 
 impl<T, S> Device<T, S>
@@ -178,6 +184,9 @@ where
             state: State::Off,
             poll_at: None,
             power_transition: false,
+            drained: false,
+            quiesced: false,
+            host_runs: true,
         })
     }
 
@@ -193,7 +202,9 @@ where
         request: Request<'_>,
         now: Instant,
     ) -> Result<(), RequestError> {
-        self.core.control.request(token, request, now)
+        self.core.control.request(token, request, now)?;
+        self.host_runs = self.core.control.world.host.is_running();
+        Ok(())
     }
 
     /// Gives a frame to be sent. It comes back exactly once, with its status.
@@ -208,7 +219,7 @@ where
         info: TxInfo,
         now: Instant,
     ) -> Result<(), (S::Frame, TxRefused)> {
-        if self.state != State::Running {
+        if self.state != State::Running || !self.host_runs {
             return Err((frame, TxRefused::NotRunning));
         }
         self.core.transmit(interface, frame, info, now)
@@ -219,7 +230,7 @@ where
     /// gives no more than that, each time after [`run`](Self::run), is never asked to stop. 0 while nothing can be sent.
     pub fn room(&self, interface: InterfaceId, access_category: AccessCategory) -> usize {
         let world = &self.core.control.world;
-        if self.state != State::Running || world.vif(interface).is_none() {
+        if self.state != State::Running || !self.host_runs || world.vif(interface).is_none() {
             return 0;
         }
         let queues = &self.core.queues;
@@ -236,6 +247,9 @@ where
     /// `None`: only when the doorbell rings.
     #[inline(never)]
     pub fn run(&mut self, reasons: Reasons, stack: &mut S) -> Option<Instant> {
+        if self.is_suspended() {
+            return None;
+        }
         let now = self.now();
         if reasons.has(Reasons::INTERRUPT) && self.core.control.world.power.machine.is_asleep() {
             // The chip has something for the host and must be awake to hand it over.
@@ -251,6 +265,17 @@ where
             self.core.refresh_backlog();
             self.core.control.tick(now);
             let mut moved = self.live(stack, now);
+            if !self.host_runs {
+                moved |= self.run_host(stack, now);
+                if self.is_suspended() {
+                    Session {
+                        core: &mut self.core,
+                        stack,
+                    }
+                    .deliver_events();
+                    return None;
+                }
+            }
             moved |= self.run_power(now);
             let mut session = Session {
                 core: &mut self.core,
@@ -261,6 +286,7 @@ where
             let outcome = self.bottom_half.run(&mut session);
             session.deliver_events();
             self.collect_anomalies(now);
+            self.drained = outcome == Ok(Work::Drained);
             // An answer or an indication may have been what the life cycle waits for.
             moved |= core::mem::take(&mut self.core.stirred);
             let verdict = outcome.err().or(self.core.control.world.verdict);
@@ -302,11 +328,13 @@ where
     /// [`Request::Boot`] is possible afterwards.
     pub fn shutdown(&mut self, stack: &mut S) {
         let now = self.now();
-        let token = self.end_session(stack, now);
-        self.core
-            .control
-            .complete(token, Err(RequestError::Aborted));
+        if let Some(token) = self.end_session(stack, now) {
+            self.complete(token, Err(RequestError::Aborted));
+        }
         self.core.control.abort();
+        self.core.control.end_host_sleep(now);
+        self.core.control.world.host.end();
+        self.host_runs = true;
         self.bottom_half.transport_mut().reset();
         self.state = State::Off;
         let mut session = Session {
@@ -396,7 +424,7 @@ where
             _ => None,
         };
         let power = &self.core.control.world.power;
-        let sleep = if power.is_enabled() && self.state == State::Running {
+        let sleep = if power.is_at_work() && self.state == State::Running {
             power.machine.next_deadline(self.now())
         } else {
             None
@@ -408,7 +436,10 @@ where
             ),
             earliest(
                 earliest(self.core.control.next_deadline(), self.poll_at),
-                earliest(drain, sleep),
+                earliest(
+                    earliest(drain, sleep),
+                    self.core.control.world.host.next_deadline(),
+                ),
             ),
         )
     }
@@ -534,7 +565,14 @@ where
     }
 
     fn complete(&mut self, token: Token, result: Result<Response, RequestError>) {
-        self.core.control.complete(Some(token), result);
+        let now = self.now();
+        let control = &mut *self.core.control;
+        if control.world.host.suspends_for() == Some(token) {
+            // The power was to be cut, and is off.
+            control.end_host_sleep(now);
+        } else {
+            control.complete(Some(token), result);
+        }
     }
 
     /// Goes on when the transition is done, and fails with it.
@@ -660,11 +698,11 @@ where
             return;
         }
         let now = self.now();
-        let token = self.end_session(stack, now);
-        self.core
-            .control
-            .complete(token, Err(RequestError::Aborted));
+        if let Some(token) = self.end_session(stack, now) {
+            self.complete(token, Err(RequestError::Aborted));
+        }
         self.core.control.abort();
+        self.core.control.end_host_sleep(now);
         self.collect_anomalies(now);
         self.state = State::NeedsRecovery(reason);
         let mut session = Session {
@@ -677,7 +715,7 @@ where
 
     /// Sleep and wake-up. `true` if something changed.
     fn run_power(&mut self, now: Instant) -> bool {
-        if self.state != State::Running || !self.core.control.world.power.is_enabled() {
+        if self.state != State::Running || !self.core.control.world.power.is_at_work() {
             return false;
         }
         let mut moved = false;
@@ -689,9 +727,11 @@ where
                 moved = true;
             }
         }
-        let conditions = self.core.control.conditions(now);
+        if self.core.control.world.power.is_enabled() {
+            let conditions = self.core.control.conditions(now);
+            self.core.control.world.power.update(&conditions, now);
+        }
         let power = &mut self.core.control.world.power;
-        power.update(&conditions, now);
         let run = match power.machine.poll(now) {
             Action::None => return moved,
             Action::Recover(verdict) => {
@@ -737,6 +777,9 @@ where
         }
     }
 }
+
+#[path = "device_suspend.rs"]
+mod suspend;
 
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]

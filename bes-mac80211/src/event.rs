@@ -15,6 +15,8 @@ pub enum LossReason {
     JoinRefused,
     /// No association followed the join in time (file 31, section 8.2).
     JoinTimeout,
+    /// The host suspended in the middle of the attempt.
+    Suspended,
 }
 
 /// Which way the signal crossed its threshold.

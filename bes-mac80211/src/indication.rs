@@ -5,6 +5,7 @@
 
 use crate::control::Control;
 use crate::event::{Event, SignalLevel};
+use crate::wake::WakeReason;
 use bes_hal::{Instant, Memory};
 use bes_pm::device_state::Indication;
 use bes_pm::ledger::Owner;
@@ -108,6 +109,7 @@ fn handle_event<M: Memory>(
     match event {
         WireEvent::BssLost if vif.connection.is_associated() => {
             vif.beacon_loss.handle_lost(scanning, now);
+            world.host.note(id, WakeReason::Disconnect);
             Ok(())
         }
         // It may cross an unjoin.
@@ -164,11 +166,14 @@ fn handle_event<M: Memory>(
                 Err(Anomaly::UnknownLink(low))
             }
         }
-        WireEvent::Error(_)
-        | WireEvent::Radar
-        | WireEvent::BtInactive
-        | WireEvent::BtActive
-        | WireEvent::WakeUp { .. } => Ok(()),
+        // Its codes are not known (file 20, section 13.1); what came with it says more.
+        WireEvent::WakeUp { .. } => {
+            world.host.note(id, WakeReason::Other);
+            Ok(())
+        }
+        WireEvent::Error(_) | WireEvent::Radar | WireEvent::BtInactive | WireEvent::BtActive => {
+            Ok(())
+        }
         WireEvent::Unknown(_) => unexpected,
     }
 }

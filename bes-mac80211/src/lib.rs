@@ -34,6 +34,7 @@ pub mod stats;
 pub mod tx;
 pub mod types;
 pub mod vif;
+pub mod wake;
 
 mod association;
 mod command;
@@ -42,6 +43,7 @@ mod departure;
 mod encapsulation;
 mod entrance;
 mod filter;
+mod host_sleep;
 mod indication;
 mod interface;
 mod join;
@@ -64,3 +66,7 @@ mod test_bench;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod connection_tests;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod suspend_tests;

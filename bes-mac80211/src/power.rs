@@ -9,13 +9,20 @@
 //! | after sleep | MIB 0x1006 = 0x10 |
 //! | after sleep, per associated interface | MIB 0x1001 off, 0x1007 {D, 0}, 0x1030 off, SET_PM active |
 //!
+//! While the host is suspended, and only then, more is set per interface, as [`WakePlan`] says: MIB 0x101B, 0x101A,
+//! 0x1032, 0x0004 = 2, 0x101C. What was set is remembered until the chip has confirmed that it is off again, and every
+//! way back to an awake chip goes through the messages after sleep.
+//!
 //! Source: file 20, section 16.5; file 40, sections 3.5 and 3.6. Sleep is off by default
 //! ([`DeviceConfig::idle_sleep`](crate::config::DeviceConfig::idle_sleep)).
 
 use crate::command;
 use crate::error::RequestError;
+use crate::filter::GroupFilter;
 use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::Response;
+use crate::types::MacAddress;
+use crate::wake::WakePlan;
 use crate::world::World;
 use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::device_state::{DeviceMachine, Run, Settings};
@@ -28,36 +35,116 @@ use bes_wsm::wire::InterfaceId;
 /// Interfaces that can be associated.
 const STATIONS: [InterfaceId; 2] = [InterfaceId::Zero, InterfaceId::One];
 
+/// What one message before or after sleep is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Arp,
+    WakePeriod,
+    BroadcastFilter,
+    Wake(WakeFilter),
+    PowerSave,
+}
+
+/// A filter that is armed only while the host is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WakeFilter {
+    UdpPorts,
+    EtherTypes,
+    Ipv6,
+    Groups,
+    Pattern,
+}
+
+/// The wake filters that an interface may have in the chip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WakeFilters(u8);
+
+impl WakeFilters {
+    const fn bit(filter: WakeFilter) -> u8 {
+        match filter {
+            WakeFilter::UdpPorts => 1,
+            WakeFilter::EtherTypes => 2,
+            WakeFilter::Ipv6 => 4,
+            WakeFilter::Groups => 8,
+            WakeFilter::Pattern => 16,
+        }
+    }
+
+    const fn has(self, filter: WakeFilter) -> bool {
+        self.0 & Self::bit(filter) != 0
+    }
+
+    fn set(&mut self, filter: WakeFilter, armed: bool) {
+        self.0 = if armed {
+            self.0 | Self::bit(filter)
+        } else {
+            self.0 & !Self::bit(filter)
+        };
+    }
+
+    /// Whether none is armed.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PowerStep {
     Mode,
-    Arp(InterfaceId),
-    WakePeriod(InterfaceId),
-    BroadcastFilter(InterfaceId),
-    PowerSave(InterfaceId),
+    Of(InterfaceId, Subject),
 }
 
-const fn interface_steps(id: InterfaceId) -> [PowerStep; 4] {
-    [
-        PowerStep::Arp(id),
-        PowerStep::WakePeriod(id),
-        PowerStep::BroadcastFilter(id),
-        PowerStep::PowerSave(id),
-    ]
+/// Messages about one interface.
+const SUBJECTS: usize = 9;
+/// Messages in all.
+const STEPS: usize = 19;
+
+/// The order before sleep; a pattern, which shuts out everything, is armed last.
+const BEFORE: [Subject; SUBJECTS] = [
+    Subject::Arp,
+    Subject::WakePeriod,
+    Subject::BroadcastFilter,
+    Subject::Wake(WakeFilter::UdpPorts),
+    Subject::Wake(WakeFilter::EtherTypes),
+    Subject::Wake(WakeFilter::Ipv6),
+    Subject::Wake(WakeFilter::Groups),
+    Subject::PowerSave,
+    Subject::Wake(WakeFilter::Pattern),
+];
+
+/// The order after sleep; a pattern is disarmed first.
+const AFTER: [Subject; SUBJECTS] = [
+    Subject::Wake(WakeFilter::Pattern),
+    Subject::Arp,
+    Subject::WakePeriod,
+    Subject::BroadcastFilter,
+    Subject::Wake(WakeFilter::Groups),
+    Subject::Wake(WakeFilter::UdpPorts),
+    Subject::Wake(WakeFilter::EtherTypes),
+    Subject::Wake(WakeFilter::Ipv6),
+    Subject::PowerSave,
+];
+
+fn steps(order: [Subject; SUBJECTS]) -> impl Iterator<Item = PowerStep> {
+    STATIONS
+        .into_iter()
+        .flat_map(move |id| order.map(|subject| PowerStep::Of(id, subject)))
 }
 
-const fn sleep_steps() -> [PowerStep; 9] {
-    let [zero, one] = STATIONS;
-    let [a, b, c, d] = interface_steps(zero);
-    let [e, f, g, h] = interface_steps(one);
-    [a, b, c, d, e, f, g, h, PowerStep::Mode]
+fn listed(steps: impl Iterator<Item = PowerStep>) -> [PowerStep; STEPS] {
+    let mut list = [PowerStep::Mode; STEPS];
+    for (place, step) in list.iter_mut().zip(steps) {
+        *place = step;
+    }
+    list
 }
 
-const fn wake_steps() -> [PowerStep; 9] {
-    let [zero, one] = STATIONS;
-    let [a, b, c, d] = interface_steps(zero);
-    let [e, f, g, h] = interface_steps(one);
-    [PowerStep::Mode, a, b, c, d, e, f, g, h]
+fn sleep_steps() -> [PowerStep; STEPS] {
+    listed(steps(BEFORE).chain(core::iter::once(PowerStep::Mode)))
+}
+
+fn wake_steps() -> [PowerStep; STEPS] {
+    listed(core::iter::once(PowerStep::Mode).chain(steps(AFTER)))
 }
 
 /// The messages before sleep.
@@ -76,36 +163,46 @@ impl SleepMessages {
     ) -> Next {
         let sent = &mut self.power_save;
         self.cursor.next(&sleep_steps(), Response::Done, |step| {
-            let (PowerStep::Arp(id)
-            | PowerStep::WakePeriod(id)
-            | PowerStep::BroadcastFilter(id)
-            | PowerStep::PowerSave(id)) = step
-            else {
+            let PowerStep::Of(id, subject) = step else {
                 return command::operating_mode(out, OperationalPowerMode::QUIESCENT).into();
             };
+            let plan = world.host.plan();
             let Some(vif) = world.vif(id).filter(|vif| vif.connection.is_associated()) else {
                 return Step::Skip;
             };
-            match step {
-                PowerStep::Arp(_) => match vif.arp_address {
+            match subject {
+                Subject::Arp => match vif.arp_address {
                     Some(address) => command::arp_table(out, id, true, address).into(),
                     None => Step::Skip,
                 },
-                PowerStep::WakePeriod(_) => match listen_interval(vif.dtim_period) {
+                Subject::WakePeriod => match listen_interval(vif.dtim_period) {
                     Some(listen) => command::wake_period(out, id, 1, u16::from(listen)).into(),
                     None => Step::Skip,
                 },
-                PowerStep::BroadcastFilter(_) => {
-                    command::broadcast_filter(out, id, vif.arp_address.is_some()).into()
+                Subject::BroadcastFilter => {
+                    let drop = vif.arp_address.is_some()
+                        && plan.is_none_or(|plan| plan.drops_broadcasts());
+                    command::broadcast_filter(out, id, drop).into()
                 }
-                PowerStep::PowerSave(_) => match vif.power_save.sleep_request() {
+                Subject::Wake(filter) => {
+                    let Some(plan) = plan else {
+                        return Step::Skip;
+                    };
+                    let own = vif.address;
+                    let step = arm(&plan, filter, id, own, &world.groups, out);
+                    if let (Step::Send(_), Some(vif)) = (step, world.vif_mut(id)) {
+                        // From now on it may be armed, whatever becomes of the answer.
+                        vif.wake_filters.set(filter, true);
+                    }
+                    step
+                }
+                Subject::PowerSave => match vif.power_save.sleep_request() {
                     Some(request) => {
                         *sent = Some(request);
                         command::set_pm(out, id, request).into()
                     }
                     None => Step::Skip,
                 },
-                PowerStep::Mode => Step::Skip,
             }
         })
     }
@@ -116,11 +213,23 @@ impl SleepMessages {
         answer: Answer<'_>,
         _now: Instant,
     ) {
-        let steps = sleep_steps();
-        // A chip that did not take one of them is not put to sleep (file 40, P4).
-        let outcome = answer.required().map(|_| ());
-        if let (Some(PowerStep::PowerSave(id)), Ok(()), Some(request)) =
-            (self.cursor.step(&steps), outcome, self.power_save)
+        let step = self.cursor.step(&sleep_steps());
+        let suspending = world.host.plan().is_some();
+        let outcome = match step {
+            // What the chip does not filter wakes the host once too often, which is no reason to stay awake.
+            Some(PowerStep::Of(id, Subject::Wake(filter))) => {
+                if let (Answer::Refused(..), Some(vif)) = (answer, world.vif_mut(id)) {
+                    vif.wake_filters.set(filter, false);
+                }
+                answer.optional(world)
+            }
+            Some(PowerStep::Of(..)) if suspending => answer.optional(world),
+            // A chip that did not take one of them is not put to sleep (file 40, P4).
+            _ => answer.required().map(|_| ()),
+        };
+        let accepted = matches!(answer, Answer::Success(_));
+        if let (Some(PowerStep::Of(id, Subject::PowerSave)), true, Some(request)) =
+            (step, accepted, self.power_save)
         {
             if let Some(vif) = world.vif_mut(id) {
                 vif.power_save.handle_confirmed(request);
@@ -134,6 +243,45 @@ impl SleepMessages {
     }
 }
 
+/// Arms a filter for a suspend, if the plan has it.
+fn arm(
+    plan: &WakePlan,
+    filter: WakeFilter,
+    id: InterfaceId,
+    own: MacAddress,
+    groups: &GroupFilter,
+    out: &mut [u8],
+) -> Step {
+    match filter {
+        WakeFilter::Groups if !groups.addresses().is_empty() => {
+            command::suspended_groups(out, id, groups).into()
+        }
+        WakeFilter::UdpPorts if plan.filters_protocols() => {
+            command::wake_ports(out, id, true).into()
+        }
+        WakeFilter::Ipv6 if plan.filters_protocols() => command::wake_ipv6(out, id, true).into(),
+        WakeFilter::EtherTypes if plan.filters() => command::wake_ether_types(out, id, true).into(),
+        WakeFilter::Pattern => match plan.pattern(own) {
+            Some(pattern) => {
+                command::wake_pattern(out, id, Some((pattern.offset(), pattern.bytes()))).into()
+            }
+            None => Step::Skip,
+        },
+        _ => Step::Skip,
+    }
+}
+
+/// Undoes [`arm`].
+fn disarm(filter: WakeFilter, id: InterfaceId, groups: &GroupFilter, out: &mut [u8]) -> Step {
+    match filter {
+        WakeFilter::Groups => command::groups(out, id, groups).into(),
+        WakeFilter::UdpPorts => command::wake_ports(out, id, false).into(),
+        WakeFilter::Ipv6 => command::wake_ipv6(out, id, false).into(),
+        WakeFilter::EtherTypes => command::wake_ether_types(out, id, false).into(),
+        WakeFilter::Pattern => command::wake_pattern(out, id, None).into(),
+    }
+}
+
 /// The messages after sleep.
 #[derive(Debug, Default)]
 pub(crate) struct WakeMessages {
@@ -143,30 +291,35 @@ pub(crate) struct WakeMessages {
 impl WakeMessages {
     pub(crate) fn next<M: Memory>(&mut self, world: &mut World<M>, out: &mut [u8]) -> Next {
         self.cursor.next(&wake_steps(), Response::Done, |step| {
-            let (PowerStep::Arp(id)
-            | PowerStep::WakePeriod(id)
-            | PowerStep::BroadcastFilter(id)
-            | PowerStep::PowerSave(id)) = step
-            else {
+            let PowerStep::Of(id, subject) = step else {
                 return command::operating_mode(out, OperationalPowerMode::ACTIVE).into();
             };
-            let Some(vif) = world.vif(id).filter(|vif| vif.connection.is_associated()) else {
+            let Some(vif) = world.vif(id) else {
                 return Step::Skip;
             };
-            match step {
-                PowerStep::Arp(_) => match vif.arp_address {
+            // Whatever became of the association meanwhile: a filter that stays armed drops every frame.
+            if let Subject::Wake(filter) = subject {
+                return if vif.wake_filters.has(filter) {
+                    disarm(filter, id, &world.groups, out)
+                } else {
+                    Step::Skip
+                };
+            }
+            if !vif.connection.is_associated() {
+                return Step::Skip;
+            }
+            match subject {
+                Subject::Arp => match vif.arp_address {
                     Some(address) => command::arp_table(out, id, false, address).into(),
                     None => Step::Skip,
                 },
-                PowerStep::WakePeriod(_) => {
-                    command::wake_period(out, id, vif.wake_periods(), 0).into()
-                }
-                PowerStep::BroadcastFilter(_) => command::broadcast_filter(out, id, false).into(),
-                PowerStep::PowerSave(_) => match vif.power_save.wake_request() {
+                Subject::WakePeriod => command::wake_period(out, id, vif.wake_periods(), 0).into(),
+                Subject::BroadcastFilter => command::broadcast_filter(out, id, false).into(),
+                Subject::PowerSave => match vif.power_save.wake_request() {
                     Some(request) => command::set_pm(out, id, request).into(),
                     None => Step::Skip,
                 },
-                PowerStep::Mode => Step::Skip,
+                Subject::Wake(_) => Step::Skip,
             }
         })
     }
@@ -176,7 +329,14 @@ impl WakeMessages {
         let outcome = match self.cursor.step(&steps) {
             // A chip that does not become active is lost.
             Some(PowerStep::Mode) => answer.required().map(|_| ()),
-            Some(PowerStep::PowerSave(id)) => {
+            // So is one that keeps a filter armed.
+            Some(PowerStep::Of(id, Subject::Wake(filter))) => {
+                if let (Answer::Success(_), Some(vif)) = (answer, world.vif_mut(id)) {
+                    vif.wake_filters.set(filter, false);
+                }
+                answer.required().map(|_| ())
+            }
+            Some(PowerStep::Of(id, Subject::PowerSave)) => {
                 if let (Answer::Success(_), Some(vif)) = (answer, world.vif_mut(id)) {
                     vif.power_save.handle_confirmed(PmRequest::ACTIVE);
                 }
@@ -195,6 +355,9 @@ pub(crate) struct Condition {
     pub(crate) owner: Owner,
     pub(crate) holds: bool,
 }
+
+/// How long a host that suspends or resumes keeps the chip awake each time it asks.
+const HOST_WAKE: Duration = Duration::from_secs(1);
 
 /// Most conditions at a time.
 const CONDITIONS: usize = 16;
@@ -237,14 +400,19 @@ impl Power {
         memory.place(Self::new(idle_sleep))
     }
 
-    /// Whether the chip may be put to sleep at all.
+    /// Whether the chip may be put to sleep when it is idle.
     pub(crate) const fn is_enabled(&self) -> bool {
         self.enabled
     }
 
+    /// Whether there is anything to look after: idle sleep, or sleep with the host.
+    pub(crate) const fn is_at_work(&self) -> bool {
+        self.enabled || !self.machine.is_awake()
+    }
+
     /// Whether frames and requests may go to the chip.
     pub(crate) const fn is_open(&self) -> bool {
-        !self.enabled || self.machine.is_awake()
+        self.machine.is_awake()
     }
 
     pub(crate) const fn ledger(&self) -> &Ledger {
@@ -271,12 +439,16 @@ impl Power {
         }
     }
 
+    /// The host needs the chip awake, for as long as it takes to begin what it is needed for.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        self.machine
+            .ledger_mut()
+            .touch_for(Reason::Operation, Owner::Host, now, HOST_WAKE);
+    }
+
     /// Takes over what the device is doing. Conditions are looked at, not counted: one that is over is released, so
     /// nothing that was forgotten keeps the chip awake (file 31, C17 and C25; file 40, P5 to P7).
     pub(crate) fn update(&mut self, conditions: &[Condition], now: Instant) {
-        if !self.enabled {
-            return;
-        }
         let ledger = self.machine.ledger_mut();
         for (slot, condition) in self.holds.iter_mut().zip(conditions) {
             let reason = condition.reason;

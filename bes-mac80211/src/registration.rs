@@ -9,6 +9,7 @@
 use crate::channel::Channel;
 use crate::tx::{HEADROOM, TAILROOM};
 use crate::types::{Band, Dbm, ACCESS_CATEGORIES};
+use crate::wake;
 use bes_hal::Duration;
 use bes_wsm::wire::{RateId, RateMask};
 
@@ -243,6 +244,34 @@ pub const INTERFACE_COMBINATION: [InterfaceLimit; 3] = [
     },
 ];
 
+/// What may wake a suspended host (Linux: `wiphy_wowlan_support`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakeSupport {
+    /// Whatever arrives.
+    pub any: bool,
+    /// The end of the connection.
+    pub disconnect: bool,
+    /// Magic packets in UDP over IPv4.
+    pub magic_packet: bool,
+    /// Patterns at a time.
+    pub patterns: u8,
+    /// Fewest and most bytes of a pattern.
+    pub pattern_len: (u8, u8),
+    /// Most bytes in front of a pattern, counted from the Ethernet header.
+    pub max_pattern_offset: u16,
+}
+
+/// The triggers that the chip can do. Those that it cannot are not announced: rekeying and EAP in its own hands, the
+/// rfkill switch, TCP connections of its own, networks found by scanning.
+pub const WAKE_SUPPORT: WakeSupport = WakeSupport {
+    any: true,
+    disconnect: true,
+    magic_packet: true,
+    patterns: wake::MAX_PATTERNS,
+    pattern_len: (1, wake::MAX_PATTERN),
+    max_pattern_offset: wake::MAX_PATTERN_OFFSET,
+};
+
 /// Most interfaces together.
 pub const MAX_INTERFACES: usize = 3;
 /// Channels that interfaces can be on at the same time.
@@ -356,6 +385,37 @@ mod tests {
         assert_eq!(modes.len(), 5);
         let most: u8 = INTERFACE_COMBINATION.iter().map(|limit| limit.max).sum();
         assert!(usize::from(most) >= MAX_INTERFACES);
+    }
+
+    /// What is announced is what a suspend can arm exactly.
+    #[test]
+    fn every_announced_trigger_is_armed_exactly() {
+        use crate::wake::{WakePattern, WakePlan, WakeTriggers};
+        let bytes = [0x5A; wake::MAX_PATTERN as usize];
+        let longest = [WakePattern {
+            offset: WAKE_SUPPORT.max_pattern_offset,
+            bytes: &bytes[..usize::from(WAKE_SUPPORT.pattern_len.1)],
+            mask: &[0xFF; 16],
+        }];
+        let none = WakeTriggers::default();
+        let all = [
+            WakeTriggers { any: true, ..none },
+            WakeTriggers {
+                disconnect: true,
+                ..none
+            },
+            WakeTriggers {
+                magic_packet: true,
+                ..none
+            },
+            WakeTriggers {
+                patterns: &longest,
+                ..none
+            },
+        ];
+        for triggers in all {
+            assert!(WakePlan::new(&triggers).armed.exact, "{triggers:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::edca::EdcaParameters;
 use crate::key::{KeyParameters, KeySlot};
 use crate::types::{AccessCategory, Channel, ChannelType, Dbm, MacAddress};
+use crate::wake::{Armed, WakeTriggers, WakeUp};
 use bes_hal::Duration;
 use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::{InterfaceId, RateMask};
@@ -254,6 +255,20 @@ pub enum Request<'a> {
     ReadCounters,
     /// Width of the channel of an association.
     Bandwidth(InterfaceId, ChannelType),
+    /// The host is about to suspend. What is under way is ended, what the host is to be woken by is armed, and the chip
+    /// goes to sleep. Always answered with [`Response::Suspended`] within a few
+    /// seconds, in every state, on a dead bus too; only a [`Request::Resume`] that comes before the answer makes it
+    /// [`RequestError::Aborted`](crate::error::RequestError::Aborted). Afterwards [`Device::run`](crate::device::Device::run) does nothing
+    /// until [`Request::Resume`].
+    Suspend {
+        /// What may wake the host.
+        triggers: WakeTriggers<'a>,
+        /// The card keeps its power meanwhile. If not, everything is switched off.
+        power_kept: bool,
+    },
+    /// The host is back, or did not suspend after all. Wakes the chip, disarms everything, and says what woke the host.
+    /// Answered with [`Response::Resumed`] in every state; it ends a suspend that is still under way.
+    Resume,
 }
 
 /// What a successful request answers.
@@ -267,6 +282,31 @@ pub enum Response {
     Key(KeySlot),
     /// The chip's counters.
     Counters(Counters),
+    /// The host may suspend.
+    Suspended(Suspended),
+    /// The host is back.
+    Resumed(Resumed),
+}
+
+/// What became of a suspend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Suspended {
+    /// The session goes on: interfaces, keys and associations are kept. Otherwise the device is switched off, or was
+    /// not in use.
+    pub session_kept: bool,
+    /// The chip sleeps. If not although the session is kept, it costs power, and every frame wakes the host.
+    pub asleep: bool,
+    /// What may wake the host.
+    pub armed: Armed,
+}
+
+/// What a host that comes back finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// The session goes on as it was. Otherwise the stack starts anew, with [`Request::Boot`], if the device was in use.
+    pub session_kept: bool,
+    /// What woke the host, if it was this device.
+    pub woken_by: Option<WakeUp>,
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::stats::Stats;
 use crate::template;
 use crate::tx::{Outline, TxDrop, TxRefused, TxStatus};
 use crate::types::{AccessCategory, TxInfo};
+use crate::wake::WakeReason;
 use crate::world::{Effect, Pieces};
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
 use bes_hal::stack::{RxPart, Stack};
@@ -63,6 +64,8 @@ pub(crate) struct Core<F, M: Memory> {
     part_count: usize,
     /// A command was answered or an indication came since the life cycle looked.
     pub(crate) stirred: bool,
+    /// What is received may be what woke the host.
+    pub(crate) watching: bool,
 }
 
 impl<F: TxFrame, M: Memory> Core<F, M> {
@@ -87,6 +90,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
             parts: memory.place([rx::BLANK; MAX_BATCH])?,
             part_count: 0,
             stirred: false,
+            watching: false,
         };
         memory.place(core)
     }
@@ -100,6 +104,11 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
                 *count = in_chip.saturating_add(queued);
             }
         }
+    }
+
+    /// Whether the chip has to answer an upload of policies.
+    pub(crate) const fn is_uploading(&self) -> bool {
+        self.upload.is_some()
     }
 
     /// Whether frames wait for an upload that may go out now. The bottom half asks for commands before it asks for
@@ -400,6 +409,7 @@ where
         };
         if let Disconnect::Leave { .. } = Disconnect::judge(frame, status, &membership) {
             vif.work.unjoin = true;
+            world.host.note(interface, WakeReason::Disconnect);
             world
                 .power
                 .touch(Reason::Disconnect, Owner::Interface(interface.raw()), now);
@@ -533,6 +543,20 @@ where
                     Status::from_raw(u32::from_le_bytes(*word))
                 });
             self.note_management(frame, interface, status, now);
+        } else if self.core.watching {
+            let own = self
+                .core
+                .control
+                .world
+                .vif(interface)
+                .map(|vif| vif.address);
+            if let Some(own) = own.filter(|_| control.is_data()) {
+                self.core
+                    .control
+                    .world
+                    .host
+                    .note_data(interface, frame, own);
+            }
         } else if self.core.control.world.power.is_enabled()
             && control.is_data()
             && receiver(frame).is_some_and(|to| !is_group(to))

@@ -4,9 +4,10 @@ use crate::address::derived;
 use crate::beacon_loss::BeaconLoss;
 use crate::edca::EdcaSet;
 use crate::filter::FilterState;
+use crate::power::WakeFilters;
 use crate::request::{AssociationParameters, BssDescription, CqmThreshold, InterfaceKind};
 use crate::types::{Channel, Cipher, MacAddress};
-use bes_hal::Instant;
+use bes_hal::{Duration, Instant};
 use bes_pm::psm::PowerSave;
 use bes_wsm::wire::InterfaceId;
 
@@ -135,6 +136,8 @@ pub struct Vif {
     pub beacon_loss: BeaconLoss,
     /// Filters that the chip was told.
     pub(crate) filters: FilterState,
+    /// Filters of a suspended host that the chip may have.
+    pub(crate) wake_filters: WakeFilters,
     pub(crate) work: Work,
 }
 
@@ -159,6 +162,7 @@ impl Vif {
             awaits_address: None,
             beacon_loss: BeaconLoss::default(),
             filters: FilterState::default(),
+            wake_filters: WakeFilters::default(),
             work: Work::default(),
         }
     }
@@ -166,6 +170,11 @@ impl Vif {
     /// Whether the interface is the generic one (interface 2), which is configured with nothing.
     pub const fn is_generic(&self) -> bool {
         matches!(self.id, InterfaceId::Two)
+    }
+
+    /// Whether filters of a suspended host may be armed in the chip. Never while the host runs.
+    pub const fn has_wake_filters(&self) -> bool {
+        !self.wake_filters.is_empty()
     }
 
     /// Forgets everything of the last connection.
@@ -183,6 +192,14 @@ impl Vif {
         self.work.filters = false;
         self.work.wake_period = false;
         self.work.wep_key = None;
+    }
+
+    /// The host was suspended for so long: what was to happen at a time happens as much later (file 40, section 5.4).
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        if let Some(until) = &mut self.awaits_address {
+            *until = until.after(by);
+        }
+        self.beacon_loss.postpone(by);
     }
 
     /// How many DTIM periods the chip may sleep from beacon to beacon: one if that is more than about a second (file

@@ -5,6 +5,7 @@ use crate::config::DeviceConfig;
 use crate::control_statistics::ControlStatistics;
 use crate::event::Event;
 use crate::filter::GroupFilter;
+use crate::host_sleep::HostSleep;
 use crate::key::KeyTable;
 use crate::power::Power;
 use crate::request::ReceiveFilter;
@@ -83,6 +84,8 @@ pub(crate) struct World<M: Memory> {
     pub(crate) channel_switch: ChannelSwitch,
     /// Sleep.
     pub(crate) power: M::Place<Power>,
+    /// Sleep of the host.
+    pub(crate) host: M::Place<HostSleep>,
     /// Transmit power that the stack set.
     pub(crate) tx_power: Dbm,
     /// Transmit power that the chip was told.
@@ -120,6 +123,7 @@ impl<M: Memory> World<M> {
             anomalies: SmallRing::new(),
             channel_switch: ChannelSwitch::Idle,
             power: pieces.power,
+            host: memory.place(HostSleep::new())?,
             tx_power: config.power,
             tx_power_told: None,
             rts: None,

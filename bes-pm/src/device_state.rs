@@ -9,6 +9,7 @@
 //! |---|---|---|---|
 //! | any | [`start`](DeviceMachine::start) | awake, for the grace time at least | |
 //! | any | [`stop`](DeviceMachine::stop) | stopped | |
+//! | awake | [`force_sleep`](DeviceMachine::force_sleep): from here on no reason counts | falling asleep | sleep messages |
 //! | awake | no reason left, no hold-off | falling asleep | sleep messages |
 //! | falling asleep, messages not begun | a reason | awake | |
 //! | falling asleep, messages | done, no reason, no indication awaited | falling asleep | transport sleep |
@@ -241,6 +242,8 @@ pub struct DeviceMachine {
     to_run: Option<Run>,
     /// The verdict, until it is handed out.
     to_tell: Option<Verdict>,
+    /// The host suspends: no reason keeps the device awake, and none wakes it.
+    forced: bool,
     next_serial: u32,
     unsupported: Option<Unsupported>,
     /// Indications of a sequence that ended without them. One that comes until then belongs to that sequence.
@@ -266,6 +269,7 @@ impl DeviceMachine {
             ledger: Ledger::new(times),
             to_run: None,
             to_tell: None,
+            forced: false,
             next_serial: 0,
             unsupported: None,
             late: Interfaces::NONE,
@@ -290,7 +294,24 @@ impl DeviceMachine {
         self.to_tell = None;
         self.late = Interfaces::NONE;
         self.late_came = false;
+        self.forced = false;
         self.state = State::Stopped;
+    }
+
+    /// The host suspends: the device falls asleep now, whatever would keep it awake and even if it may not sleep
+    /// otherwise, and stays asleep until [`let_wake`](Self::let_wake). A failed try is not repeated by itself; calling
+    /// this again tries again.
+    pub fn force_sleep(&mut self, now: Instant) {
+        self.forced = true;
+        if let State::Awake { .. } = self.state {
+            self.late_came = false;
+            self.fall_asleep(Step::SleepMessages, now);
+        }
+    }
+
+    /// The host is back: reasons count again. Give one to wake the device.
+    pub fn let_wake(&mut self) {
+        self.forced = false;
     }
 
     /// Where the device is.
@@ -353,20 +374,21 @@ impl DeviceMachine {
         }
         match self.state {
             State::Stopped | State::Failed(_) => None,
-            State::Awake { hold_off } => self
-                .settings
-                .sleep
+            State::Awake { hold_off } => (self.settings.sleep && !self.forced)
                 .then(|| self.ledger.idle_at(now).unwrap_or(now).max(hold_off)),
             State::FallingAsleep { deadline, .. } | State::Waking { deadline, .. } => {
                 Some(deadline)
             }
-            State::AwaitingIndication { deadline, .. } => Some(if self.ledger.is_busy(now) {
-                now
-            } else {
-                deadline
-            }),
-            State::Asleep { .. } => self.ledger.is_busy(now).then_some(now),
+            State::AwaitingIndication { deadline, .. } => {
+                Some(if self.is_busy(now) { now } else { deadline })
+            }
+            State::Asleep { .. } => self.is_busy(now).then_some(now),
         }
+    }
+
+    /// Whether something keeps the device awake.
+    fn is_busy(&self, now: Instant) -> bool {
+        !self.forced && self.ledger.is_busy(now)
     }
 
     /// What has to be done next. Call it after every event and at every deadline.
@@ -381,11 +403,11 @@ impl DeviceMachine {
 
     /// Changes the state as time and the ledger ask for.
     fn turn(&mut self, now: Instant) {
-        let busy = self.ledger.is_busy(now);
+        let busy = self.is_busy(now);
         match self.state {
             State::Stopped | State::Failed(_) => {}
             State::Awake { hold_off } => {
-                if self.settings.sleep && !busy && hold_off.is_due(now) {
+                if self.settings.sleep && !self.forced && !busy && hold_off.is_due(now) {
                     self.late_came = false;
                     self.fall_asleep(Step::SleepMessages, now);
                 }
@@ -446,7 +468,7 @@ impl DeviceMachine {
                 awaited, refused, ..
             } => match (run.step, result) {
                 (Step::SleepMessages, Ok(())) => {
-                    if refused || self.ledger.is_busy(now) {
+                    if (refused && !self.forced) || self.is_busy(now) {
                         self.expect_late(awaited, now);
                         self.wake(Step::WakeMessages, now, if refused { later } else { now });
                     } else if awaited.is_empty() {

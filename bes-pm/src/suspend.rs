@@ -1,200 +1,239 @@
-//! System suspend and resume as data: which steps, in which order, and what is undone when one fails
+//! System suspend and resume: what is done in which order, how long it may take, and that it always ends
 //! (specification: file 40, section 5).
 //!
-//! [`Sequence`] hands out one [`Work`] at a time and is told its result. A step that failed is not undone, those before
-//! it are, each once and in reverse (file 40, P14, P15). Firmware and association are kept.
+//! [`Suspension`] does nothing itself. It is told what is the case ([`Facts`]) and says what to do ([`Order`]); the
+//! owner of the bus does it. Firmware and association are kept; what the chip is told for the time is part of
+//! [`crate::device_state::Step::SleepMessages`] and undone in [`crate::device_state::Step::WakeMessages`], so that
+//! nothing stays armed whatever happens in between (file 50, section 3, item 9).
+//!
+//! | phase | when | next | order |
+//! |---|---|---|---|
+//! | running | [`suspend`](Suspension::suspend) | quiescing | |
+//! | quiescing | all quiet; or the deadline, and nothing half done | falling asleep | [`Order::Sleep`] |
+//! | falling asleep | asleep | suspended | [`Order::Suspended`] |
+//! | falling asleep | did not fall asleep, first time | falling asleep | [`Order::Sleep`] |
+//! | falling asleep | did not fall asleep, again; or the deadline | suspended | [`Order::Suspended`] |
+//! | suspended | [`resume`](Suspension::resume) | waking | [`Order::Wake`] |
+//! | quiescing, falling asleep | [`resume`](Suspension::resume) | waking | [`Order::Wake`] |
+//! | waking | awake, and what the chip had was taken | running | [`Order::Resumed`] |
+//! | running | [`resume`](Suspension::resume) | waking | [`Order::Wake`] |
+//! | quiescing, falling asleep | [`cut`](Suspension::cut): there is no session any more | suspended | |
+//! | any | [`end`](Suspension::end): there is nothing to wake | running | |
+//!
+//! There is no way to refuse. The C driver refused a suspend because frames were queued, because a scan or a
+//! configuration was under way, because something had just been received, and because the chip did not sleep: reasons
+//! nobody at the keyboard can act on (46 suspends in a row were seen to fail: file 50, section 1). Here whatever is
+//! under way is waited for or ended, within [`Limits`]. A chip that does not sleep costs power (file 40, P17), is said
+//! to be awake, and does not keep the host awake as well.
 
-use crate::device_state::Interfaces;
-use thiserror::Error;
+use bes_hal::{Duration, Instant};
 
-/// A step of the suspend sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Step {
-    /// Stops configuration and scans from beginning, and refuses if one is under way or frames are queued.
-    Quiesce,
-    /// Stops handing frames to the chip.
-    HoldFrames,
-    /// Stops the timers of the station and remembers what was left of them. Refuses if a join is under way.
-    HoldTimers,
-    /// On one interface: a filter that the chip applies while the host sleeps.
-    Filter(Filter, u8),
-    /// Puts the chip to sleep. Must end asleep: a chip that stays awake refuses the suspend (file 40, P17).
+/// How long each phase may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For requests, scans and frames under way.
+    pub quiet: Duration,
+    /// For the messages before sleep and the handshake, both tries together.
+    pub sleep: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_secs(1),
+            sleep: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is the case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Nothing is under way: no request, no scan, no frame.
+    pub quiet: bool,
+    /// A procedure is half done or a command is out; the chip must not be put to sleep in the middle.
+    pub half_done: bool,
+    /// The chip may be used.
+    pub awake: bool,
+    /// The chip sleeps.
+    pub asleep: bool,
+    /// The chip has nothing left for the host.
+    pub drained: bool,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Order {
+    /// Nothing, until something changes or [`Suspension::next_deadline`] passes.
+    None,
+    /// Put the chip to sleep, whatever would keep it awake. Frames that are still queued are given back.
     Sleep,
-    /// Stops the owner of the bus, and refuses if something was received meanwhile.
-    FreezeBus,
+    /// The host may suspend.
+    Suspended {
+        /// The chip sleeps.
+        asleep: bool,
+    },
+    /// Wake the chip.
+    Wake,
+    /// Everything is as it was before.
+    Resumed,
 }
 
-/// A filter that the chip applies while the host sleeps (file 40, section 5.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Filter {
-    /// UDP port filter: DHCP server, SSDP and mDNS are dropped.
-    UdpPorts,
-    /// EtherType filter: EAPOL and WAI pass.
-    EtherTypes,
-    /// IPv6 is dropped.
-    Ipv6,
-    /// Keep-alive bit of the receive filter; access point only.
-    KeepAlive,
-    /// Multicast addresses become a wake filter.
-    GroupAddresses,
+/// Where a suspend stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The host runs.
+    #[default]
+    Running,
+    /// What is under way comes to its end.
+    Quiescing {
+        /// When it is cut off.
+        until: Instant,
+    },
+    /// The chip is being put to sleep.
+    FallingAsleep {
+        /// When the host suspends all the same.
+        until: Instant,
+        /// The first try failed.
+        again: bool,
+    },
+    /// The host may be suspended.
+    Suspended {
+        /// Since when.
+        since: Instant,
+        /// The chip sleeps.
+        asleep: bool,
+    },
+    /// The chip is being woken.
+    Waking,
 }
 
-/// One thing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// Do the step.
-    Apply(Step),
-    /// Undo the step.
-    Undo(Step),
-    /// Everything is done: the host may suspend, or has resumed.
-    Done,
-    /// A step failed and everything before it is undone: the host must not suspend.
-    Refused(Refusal),
+/// Suspend and resume of one device. See the [module documentation](self).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Suspension {
+    limits: Limits,
+    phase: Phase,
+    /// The chip was told to sleep and has not been seen awake for it yet: it is still on its way down.
+    wake_due: bool,
 }
 
-/// Why the host must not suspend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-pub enum Refusal {
-    /// Something is under way that must not be cut off. Linux: `-EBUSY`.
-    #[error("busy")]
-    Busy,
-    /// Something was received meanwhile. Linux: `-EAGAIN`.
-    #[error("something was received")]
-    Received,
-    /// The chip or the bus failed.
-    #[error("chip or bus failed")]
-    Failed,
-}
-
-/// Filters in the order in which they are set.
-const FILTERS: [Filter; 5] = [
-    Filter::UdpPorts,
-    Filter::EtherTypes,
-    Filter::Ipv6,
-    Filter::KeepAlive,
-    Filter::GroupAddresses,
-];
-
-/// Filters in the order in which they are removed at resume, timers between the second and the third.
-const UNDONE_FIRST: [Filter; 2] = [Filter::KeepAlive, Filter::GroupAddresses];
-const UNDONE_LAST: [Filter; 3] = [Filter::UdpPorts, Filter::EtherTypes, Filter::Ipv6];
-
-/// Most interfaces that a sequence serves.
-const INTERFACES: usize = 3;
-/// Most steps of a sequence.
-const STEPS: usize = 5 + FILTERS.len() * INTERFACES;
-
-/// Steps in order.
-#[derive(Clone, Copy, Debug)]
-struct List {
-    steps: [Option<Step>; STEPS],
-    len: usize,
-}
-
-impl List {
-    const fn new() -> Self {
+impl Suspension {
+    /// A host that runs.
+    pub const fn new(limits: Limits) -> Self {
         Self {
-            steps: [None; STEPS],
-            len: 0,
+            limits,
+            phase: Phase::Running,
+            wake_due: false,
         }
     }
 
-    fn push(&mut self, step: Step) {
-        if let Some(place) = self.steps.get_mut(self.len) {
-            *place = Some(step);
-            self.len = self.len.saturating_add(1);
+    /// Where it stands.
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether the host runs, as nearly always.
+    pub const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// Whether what is under way has to come to its end.
+    pub const fn is_quiescing(&self) -> bool {
+        matches!(self.phase, Phase::Quiescing { .. })
+    }
+
+    /// Whether the host may be suspended.
+    pub const fn is_suspended(&self) -> bool {
+        matches!(self.phase, Phase::Suspended { .. })
+    }
+
+    /// The host wants to suspend. `false` if it does already.
+    #[must_use]
+    pub fn suspend(&mut self, now: Instant) -> bool {
+        if !self.is_running() {
+            return false;
+        }
+        self.phase = Phase::Quiescing {
+            until: now.after(self.limits.quiet),
+        };
+        true
+    }
+
+    /// The host is back, or never went. `false` if it comes back already.
+    #[must_use]
+    pub fn resume(&mut self) -> bool {
+        if self.phase == Phase::Waking {
+            return false;
+        }
+        self.phase = Phase::Waking;
+        self.wake_due = true;
+        true
+    }
+
+    /// The session is over, and with it everything the chip was told: the host may suspend at once.
+    pub fn cut(&mut self, now: Instant) {
+        if let Phase::Quiescing { .. } | Phase::FallingAsleep { .. } = self.phase {
+            self.phase = Phase::Suspended {
+                since: now,
+                asleep: false,
+            };
         }
     }
 
-    fn filters(&mut self, filters: &[Filter], interfaces: Interfaces) {
-        for interface in interfaces.iter().take(INTERFACES) {
-            for filter in filters {
-                self.push(Step::Filter(*filter, interface));
+    /// There is nothing to wake: the host runs again.
+    pub fn end(&mut self) {
+        self.phase = Phase::Running;
+        self.wake_due = false;
+    }
+
+    /// When to call [`poll`](Self::poll) at the latest.
+    pub const fn next_deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Quiescing { until } | Phase::FallingAsleep { until, .. } => Some(until),
+            Phase::Running | Phase::Suspended { .. } | Phase::Waking => None,
+        }
+    }
+
+    /// What to do now.
+    pub fn poll(&mut self, facts: Facts, now: Instant) -> Order {
+        match self.phase {
+            Phase::Running | Phase::Suspended { .. } => Order::None,
+            Phase::Quiescing { until } => {
+                let quiet = facts.quiet || until.is_due(now);
+                if !quiet || facts.half_done || !facts.awake {
+                    return Order::None;
+                }
+                self.phase = Phase::FallingAsleep {
+                    until: now.after(self.limits.sleep),
+                    again: false,
+                };
+                Order::Sleep
             }
-        }
-    }
-
-    fn at(&self, position: usize) -> Option<Step> {
-        self.steps.get(position).copied().flatten()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    /// Going through the list.
-    Apply,
-    /// Undoing, backwards, what was applied.
-    RollBack(Refusal),
-    /// Undoing, forwards, as the resume order says.
-    Resume,
-}
-
-/// A suspend or a resume under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Sequence {
-    list: List,
-    /// Applying or resuming: steps done. Rolling back: steps that are still applied.
-    position: usize,
-    direction: Direction,
-}
-
-impl Sequence {
-    /// Suspend with these joined interfaces. Interfaces that do not exist are left out wherever they are
-    /// (file 40, P16).
-    pub fn suspend(interfaces: Interfaces) -> Self {
-        let mut list = List::new();
-        list.push(Step::Quiesce);
-        list.push(Step::HoldFrames);
-        list.push(Step::HoldTimers);
-        list.filters(&FILTERS, interfaces);
-        list.push(Step::Sleep);
-        list.push(Step::FreezeBus);
-        Self {
-            list,
-            position: 0,
-            direction: Direction::Apply,
-        }
-    }
-
-    /// Resume after a suspend with these interfaces.
-    pub fn resume(interfaces: Interfaces) -> Self {
-        let mut list = List::new();
-        list.push(Step::FreezeBus);
-        list.push(Step::Sleep);
-        list.filters(&UNDONE_FIRST, interfaces);
-        list.push(Step::HoldTimers);
-        list.filters(&UNDONE_LAST, interfaces);
-        list.push(Step::HoldFrames);
-        list.push(Step::Quiesce);
-        Self {
-            list,
-            position: 0,
-            direction: Direction::Resume,
-        }
-    }
-
-    /// What to do now. The same until [`handle_done`](Self::handle_done).
-    pub fn work(&self) -> Work {
-        match self.direction {
-            Direction::Apply => self.list.at(self.position).map_or(Work::Done, Work::Apply),
-            Direction::Resume => self.list.at(self.position).map_or(Work::Done, Work::Undo),
-            Direction::RollBack(refusal) => self
-                .position
-                .checked_sub(1)
-                .and_then(|last| self.list.at(last))
-                .map_or(Work::Refused(refusal), Work::Undo),
-        }
-    }
-
-    /// The work has ended. A failure while applying starts the way back; undoing goes on whatever happens, so that
-    /// nothing stays held.
-    pub fn handle_done(&mut self, result: Result<(), Refusal>) {
-        match (self.direction, result) {
-            (Direction::Apply, Err(refusal)) => self.direction = Direction::RollBack(refusal),
-            (Direction::Apply | Direction::Resume, _) => {
-                self.position = self.position.saturating_add(1).min(self.list.len);
+            Phase::FallingAsleep { until, again } => {
+                if !facts.asleep && !facts.awake && !until.is_due(now) {
+                    return Order::None;
+                }
+                if facts.awake && !again && !until.is_due(now) {
+                    self.phase = Phase::FallingAsleep { until, again: true };
+                    return Order::Sleep;
+                }
+                self.phase = Phase::Suspended {
+                    since: now,
+                    asleep: facts.asleep,
+                };
+                Order::Suspended {
+                    asleep: facts.asleep,
+                }
             }
-            (Direction::RollBack(_), _) => self.position = self.position.saturating_sub(1),
+            Phase::Waking if core::mem::take(&mut self.wake_due) => Order::Wake,
+            Phase::Waking => {
+                if !facts.awake || !facts.drained {
+                    return Order::None;
+                }
+                self.phase = Phase::Running;
+                Order::Resumed
+            }
         }
     }
 }
@@ -203,120 +242,140 @@ impl Sequence {
 #[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
+    use proptest::prelude::*;
 
-    const BOTH: Interfaces = Interfaces::NONE.with(0).with(2);
+    const AWAKE: Facts = Facts {
+        quiet: true,
+        half_done: false,
+        awake: true,
+        asleep: false,
+        drained: true,
+    };
+    const DOWN: Facts = Facts {
+        awake: false,
+        ..AWAKE
+    };
+    const ASLEEP: Facts = Facts {
+        awake: false,
+        asleep: true,
+        ..AWAKE
+    };
 
-    /// Runs a sequence in which the step with this number fails.
-    fn run(mut sequence: Sequence, failing: Option<usize>) -> (Vec<Work>, Work) {
-        let mut done = Vec::new();
-        for count in 0..100 {
-            match sequence.work() {
-                end @ (Work::Done | Work::Refused(_)) => return (done, end),
-                work => {
-                    done.push(work);
-                    sequence.handle_done(if failing == Some(count) {
-                        Err(Refusal::Busy)
-                    } else {
-                        Ok(())
-                    });
-                }
-            }
-        }
-        panic!("the sequence does not end")
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    fn begun() -> Suspension {
+        let mut suspension = Suspension::default();
+        assert!(suspension.suspend(at(0)));
+        suspension
     }
 
     #[test]
-    fn suspend_sets_the_filters_in_order_and_then_sleeps() {
-        let (done, end) = run(Sequence::suspend(Interfaces::NONE.with(0)), None);
-        let expected = [
-            Step::Quiesce,
-            Step::HoldFrames,
-            Step::HoldTimers,
-            Step::Filter(Filter::UdpPorts, 0),
-            Step::Filter(Filter::EtherTypes, 0),
-            Step::Filter(Filter::Ipv6, 0),
-            Step::Filter(Filter::KeepAlive, 0),
-            Step::Filter(Filter::GroupAddresses, 0),
-            Step::Sleep,
-            Step::FreezeBus,
-        ];
-        assert!(done.into_iter().eq(expected.map(Work::Apply)));
-        assert_eq!(end, Work::Done);
+    fn a_quiet_device_suspends_and_resumes() {
+        let mut host = begun();
+        assert_eq!(host.poll(AWAKE, at(0)), Order::Sleep);
+        assert_eq!(host.poll(DOWN, at(1)), Order::None);
+        assert_eq!(host.poll(ASLEEP, at(2)), Order::Suspended { asleep: true });
+        assert_eq!(host.poll(ASLEEP, at(9000)), Order::None);
+        assert!(host.resume());
+        assert_eq!(host.poll(ASLEEP, at(9000)), Order::Wake);
+        assert_eq!(host.poll(DOWN, at(9001)), Order::None);
+        let more = Facts {
+            drained: false,
+            ..AWAKE
+        };
+        assert_eq!(host.poll(more, at(9002)), Order::None);
+        assert_eq!(host.poll(AWAKE, at(9003)), Order::Resumed);
+        assert!(host.is_running());
     }
 
     #[test]
-    fn resume_removes_the_filters_in_the_order_of_the_specification() {
-        let (done, end) = run(Sequence::resume(Interfaces::NONE.with(1)), None);
-        let expected = [
-            Step::FreezeBus,
-            Step::Sleep,
-            Step::Filter(Filter::KeepAlive, 1),
-            Step::Filter(Filter::GroupAddresses, 1),
-            Step::HoldTimers,
-            Step::Filter(Filter::UdpPorts, 1),
-            Step::Filter(Filter::EtherTypes, 1),
-            Step::Filter(Filter::Ipv6, 1),
-            Step::HoldFrames,
-            Step::Quiesce,
-        ];
-        assert!(done.into_iter().eq(expected.map(Work::Undo)));
-        assert_eq!(end, Work::Done);
+    fn what_is_under_way_is_waited_for_and_then_cut_off_but_never_in_the_middle() {
+        let mut host = begun();
+        let busy = Facts {
+            quiet: false,
+            half_done: true,
+            ..AWAKE
+        };
+        assert_eq!(host.poll(busy, at(999)), Order::None);
+        assert_eq!(host.next_deadline(), Some(at(1000)));
+        assert_eq!(host.poll(busy, at(1000)), Order::None);
+        let frames = Facts {
+            quiet: false,
+            ..AWAKE
+        };
+        assert_eq!(host.poll(frames, at(1000)), Order::Sleep);
     }
 
-    /// P14: a lock was released twice. P15: the step that failed was undone as well. P18: a flag stayed set.
+    /// P17: with a reason left the chip stayed awake for the whole suspend, and nobody was told.
     #[test]
-    fn p14_p15_p18_a_failure_undoes_exactly_what_was_done() {
-        let total = run(Sequence::suspend(BOTH), None).0.len();
-        for failing in 0..total {
-            let (done, end) = run(Sequence::suspend(BOTH), Some(failing));
-            assert_eq!(end, Work::Refused(Refusal::Busy));
-            let applied: Vec<_> = done[..failing]
-                .iter()
-                .map(|work| match work {
-                    Work::Apply(step) => *step,
-                    other => panic!("{other:?} on the way down"),
-                })
-                .collect();
-            let undone: Vec<_> = done[failing + 1..]
-                .iter()
-                .map(|work| match work {
-                    Work::Undo(step) => *step,
-                    other => panic!("{other:?} on the way back"),
-                })
-                .collect();
-            assert!(undone.into_iter().eq(applied.into_iter().rev()));
-        }
-    }
-
-    /// P16: the iteration stopped at the first missing interface.
-    #[test]
-    fn p16_a_missing_interface_does_not_hide_the_next() {
-        let (done, _) = run(Sequence::suspend(BOTH), None);
-        let has = |interface| done.contains(&Work::Apply(Step::Filter(Filter::Ipv6, interface)));
-        assert!(has(0) && !has(1) && has(2));
-    }
-
-    /// P17: with a reason left the chip stayed awake for the whole suspend.
-    #[test]
-    fn p17_a_chip_that_does_not_sleep_refuses_the_suspend() {
-        let mut sequence = Sequence::suspend(Interfaces::NONE);
-        while sequence.work() != Work::Apply(Step::Sleep) {
-            sequence.handle_done(Ok(()));
-        }
-        sequence.handle_done(Err(Refusal::Busy));
-        assert_eq!(sequence.work(), Work::Undo(Step::HoldTimers));
-    }
-
-    #[test]
-    fn undoing_goes_on_when_it_fails() {
-        let (done, end) = run(Sequence::resume(BOTH), Some(0));
-        assert_eq!(done.len(), 5 + 2 * FILTERS.len());
-        assert_eq!(end, Work::Done);
-        let (_, end) = run(
-            Sequence::suspend(Interfaces::NONE.with(0).with(1).with(2)),
-            None,
+    fn p17_a_chip_that_does_not_sleep_is_tried_twice_and_said_to_be_awake() {
+        let mut host = begun();
+        assert_eq!(host.poll(AWAKE, at(0)), Order::Sleep);
+        assert_eq!(host.poll(DOWN, at(1)), Order::None);
+        assert_eq!(host.poll(AWAKE, at(2)), Order::Sleep);
+        assert_eq!(host.poll(AWAKE, at(3)), Order::Suspended { asleep: false });
+        let mut host = begun();
+        assert_eq!(host.poll(AWAKE, at(0)), Order::Sleep);
+        assert_eq!(
+            host.poll(DOWN, at(5000)),
+            Order::Suspended { asleep: false }
         );
-        assert_eq!(end, Work::Done);
+    }
+
+    #[test]
+    fn a_suspend_that_is_interrupted_wakes_the_chip_from_every_phase() {
+        for steps in 0..4 {
+            let mut host = begun();
+            for facts in [AWAKE, DOWN, ASLEEP].into_iter().take(steps) {
+                let _ = host.poll(facts, at(0));
+            }
+            assert!(host.resume());
+            assert!(!host.resume());
+            assert_eq!(host.poll(ASLEEP, at(1)), Order::Wake);
+            assert_eq!(host.poll(AWAKE, at(2)), Order::Resumed);
+        }
+        // From where it runs, too: it may be told so for good measure.
+        assert!(Suspension::default().resume());
+    }
+
+    #[test]
+    fn a_second_suspend_changes_nothing() {
+        let mut host = begun();
+        assert!(!host.suspend(at(5)));
+        assert_eq!(host.next_deadline(), Some(at(1000)));
+        host.end();
+        assert!(host.is_running());
+    }
+
+    #[test]
+    fn without_a_session_the_host_suspends_at_once() {
+        let mut host = begun();
+        host.cut(at(3));
+        assert!(host.is_suspended());
+        assert!(host.resume());
+        host.cut(at(4));
+        assert!(!host.is_suspended());
+        host.end();
+        assert!(host.is_running());
+    }
+
+    proptest! {
+        /// Whatever happens, as long as procedures end, a suspend ends within its limits.
+        #[test]
+        fn a_suspend_always_ends(facts in proptest::collection::vec((any::<bool>(), any::<bool>(), 0u8..3), 1..60)) {
+            let mut host = begun();
+            let mut now = at(0);
+            for (quiet, half_done, chip) in facts {
+                let facts = Facts { quiet, half_done, awake: chip == 0, asleep: chip == 1, drained: quiet };
+                let _ = host.poll(facts, now);
+                now = now.after(Duration::from_millis(50));
+            }
+            let _ = host.poll(AWAKE, now.after(Duration::from_secs(1)));
+            let _ = host.poll(DOWN, now.after(Duration::from_secs(6)));
+            let _ = host.poll(DOWN, now.after(Duration::from_secs(12)));
+            prop_assert!(host.is_suspended());
+        }
     }
 }

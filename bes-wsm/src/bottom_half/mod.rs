@@ -193,7 +193,11 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     }
 
     /// Whether the bus may be used. While the chip sleeps nothing is read or sent; what comes meanwhile waits.
+    ///
+    /// A chip that wakes is looked at once: what it had for the host meanwhile need not have raised an interrupt that
+    /// the host could see (file 40, section 5.3).
     pub fn set_awake(&mut self, awake: bool) {
+        self.rx_due |= awake && !self.awake;
         self.awake = awake;
     }
 

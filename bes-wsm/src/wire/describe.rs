@@ -306,7 +306,6 @@ mod tests {
             MibId::CCA_METHOD,
             MibId::HOST_MESSAGE_TYPE_FILTER,
             MibId::P2P_FIND_INFO,
-            MibId::MAGIC_DATA_FILTER,
             MibId::RF_ENABLE,
         ];
         for id in MibId::CATALOGUE {

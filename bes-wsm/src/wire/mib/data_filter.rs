@@ -6,13 +6,14 @@
 //! |---|---|---|
 //! | 0x101A ether type | u8 extension flags, 2×0 | u8 action, u8 0, u16 ether type |
 //! | 0x101B UDP port | 3×0 | u8 action, u8 port type, u16 port |
+//! | 0x101C magic | not a table: u8 action, u8 offset, u8 length, u8 0, pattern | |
 //! | 0x1030 MAC | u8 action, 2×0 | u8 mode, u8 address mode, 6 MAC |
 //! | 0x1031 IPv4 | u8 action, 2×0 | u8 mode, u8 address mode, 2×0, 4 address |
 //! | 0x1032 IPv6 | u8 action, 2×0 | u8 mode, u8 address mode, 2×0, 16 address |
 //!
 //! Ether types and ports are little-endian, unlike on the air.
 //!
-//! Source: file 21, sections 2.21, 2.22 and 2.28 to 2.30.
+//! Source: file 21, sections 2.21, 2.22 and 2.28 to 2.30; 0x101C: file 50, section 3, item 9.
 
 use super::prelude::*;
 
@@ -360,6 +361,80 @@ address_filter!(
     Ipv6Entry
 );
 
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct MagicWire {
+    action: u8,
+    offset: u8,
+    length: u8,
+    reserved: u8,
+}
+
+const_assert_eq!(size_of::<MagicWire>(), 4);
+
+/// One pattern at one place of a data frame. While it is armed, every data frame that does not have it is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MagicDataFilter<'a> {
+    /// What happens to frames that have the pattern; [`FilterAction::Ignore`] disarms the filter.
+    pub action: FilterAction,
+    /// Where the pattern begins, in bytes from LLC/SNAP.
+    pub offset: u8,
+    /// The pattern, at most 255 bytes.
+    pub pattern: &'a [u8],
+}
+
+impl<'a> MagicDataFilter<'a> {
+    /// The filter disarmed.
+    pub const OFF: Self = Self {
+        action: FilterAction::Ignore,
+        offset: 0,
+        pattern: &[],
+    };
+
+    /// Reads the data.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Truncated`], [`WireError::Count`].
+    pub fn parse_data(data: &'a [u8]) -> Result<Self, WireError> {
+        let (header, behind) = prefix::<MagicWire>(data)?;
+        let pattern = behind.get(..usize::from(header.length));
+        Ok(Self {
+            action: FilterAction::from_raw(header.action),
+            offset: header.offset,
+            pattern: pattern.ok_or(WireError::Count)?,
+        })
+    }
+}
+
+impl Mib for MagicDataFilter<'_> {
+    const ID: MibId = MibId::MAGIC_DATA_FILTER;
+
+    fn emit_data(&self, out: &mut [u8]) -> Result<usize, WireError> {
+        let mut writer = Writer::new(out);
+        writer.put(&MagicWire {
+            action: self.action.raw(),
+            offset: self.offset,
+            length: u8::try_from(self.pattern.len()).map_err(|_error| WireError::Count)?,
+            reserved: 0,
+        })?;
+        writer.put(self.pattern)?;
+        Ok(writer.written())
+    }
+}
+
+impl fmt::Display for MagicDataFilter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, {} bytes at {}",
+            self.action,
+            self.pattern.len(),
+            self.offset
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -447,6 +522,31 @@ mod tests {
                 )],
             }
         );
+    }
+
+    #[test]
+    fn a_magic_pattern_is_read_and_written() {
+        data_both_ways!(
+            MagicDataFilter<'_>,
+            4,
+            [2, 36, 3, 0, 0xff, 0xff, 0x02],
+            MagicDataFilter {
+                action: FilterAction::Pass,
+                offset: 36,
+                pattern: &[0xff, 0xff, 0x02],
+            }
+        );
+        data_both_ways!(MagicDataFilter<'_>, 4, [0; 4], MagicDataFilter::OFF);
+        assert_eq!(
+            MagicDataFilter::parse_data(&[2, 0, 3, 0, 1, 2]),
+            Err(WireError::Count)
+        );
+        let mut out = [0; 300];
+        let long = MagicDataFilter {
+            pattern: &[0; 256],
+            ..MagicDataFilter::OFF
+        };
+        assert_eq!(long.emit_data(&mut out), Err(WireError::Count));
     }
 
     #[test]

@@ -8,7 +8,8 @@ use super::association::{
 use super::beacon::{BeaconFilterControl, BeaconFilterTable, BeaconWakeupPeriod, SignalThreshold};
 use super::counters::Counters;
 use super::data_filter::{
-    EtherTypeFilter, Ipv4AddressFilter, Ipv6AddressFilter, MacAddressFilter, UdpPortFilter,
+    EtherTypeFilter, Ipv4AddressFilter, Ipv6AddressFilter, MacAddressFilter, MagicDataFilter,
+    UdpPortFilter,
 };
 use super::filter::{DisableBssidFilter, GroupAddressTable, RxFilter};
 use super::keep_alive::{Inactivity, IpKeepAliveFrame, IpKeepAlivePeriod, KeepAlivePeriod};
@@ -61,6 +62,7 @@ pub(in crate::wire) fn describe(id: MibId, data: &[u8], f: &mut fmt::Formatter<'
         MibId::P2P_PS_MODE => show(P2pPsMode::parse_data(data), f),
         MibId::ETHER_TYPE_FILTER => show(EtherTypeFilter::parse_data(data), f),
         MibId::UDP_PORT_FILTER => show(UdpPortFilter::parse_data(data), f),
+        MibId::MAGIC_DATA_FILTER => show(MagicDataFilter::parse_data(data), f),
         MibId::P2P_DEVICE_INFO => show(P2pDeviceInfo::parse_data(data), f),
         MibId::WCDMA_BAND => show(WcdmaBand::parse_data(data), f),
         MibId::GROUP_TX_SEQUENCE_COUNTER => show(GroupTxSequenceCounter::parse_data(data), f),

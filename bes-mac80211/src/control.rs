@@ -341,8 +341,13 @@ impl<M: Memory> Control<M> {
     pub(crate) fn has_waiting(&self) -> bool {
         !self.orders.is_empty()
             || self.world.coex.has_message()
-            || self.world.vifs().any(|vif| vif.work.is_due())
             || self.flushes.iter().any(Option::is_some)
+            || self.world.vifs().any(|vif| {
+                // The chip passes the first beacon of a BSS whatever its filters say (file 20, section 18, item 13); it
+                // would wake the host at once.
+                let first_beacon = vif.connection.is_associated() && !vif.filters.beacon_seen;
+                vif.work.is_due() || first_beacon
+            })
     }
 
     /// There is no session any more, so nothing keeps a suspend or a resume from ending.

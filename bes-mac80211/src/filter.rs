@@ -43,6 +43,14 @@ pub(crate) struct BeaconControl {
     pub(crate) count: u32,
 }
 
+impl BeaconControl {
+    /// No beacon passes; the chip itself follows what changes in them.
+    pub(crate) const FILTERED: Self = Self {
+        enable: 7,
+        count: 0,
+    };
+}
+
 /// What an interface's chip-side filters are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FilterState {

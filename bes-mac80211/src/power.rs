@@ -18,10 +18,10 @@
 
 use crate::command;
 use crate::error::RequestError;
-use crate::filter::GroupFilter;
+use crate::filter::{BeaconControl, GroupFilter};
 use crate::procedure::{Answer, Cursor, Next, Step};
-use crate::request::Response;
-use crate::types::MacAddress;
+use crate::request::{ReceiveFilter, Response};
+use crate::vif::Vif;
 use crate::wake::WakePlan;
 use crate::world::World;
 use bes_hal::{Duration, Instant, Memory, NoMemory};
@@ -52,6 +52,7 @@ pub(crate) enum WakeFilter {
     EtherTypes,
     Ipv6,
     Groups,
+    Beacons,
     Pattern,
 }
 
@@ -67,6 +68,7 @@ impl WakeFilters {
             WakeFilter::Ipv6 => 4,
             WakeFilter::Groups => 8,
             WakeFilter::Pattern => 16,
+            WakeFilter::Beacons => 32,
         }
     }
 
@@ -95,9 +97,9 @@ enum PowerStep {
 }
 
 /// Messages about one interface.
-const SUBJECTS: usize = 9;
+const SUBJECTS: usize = 10;
 /// Messages in all.
-const STEPS: usize = 19;
+const STEPS: usize = 21;
 
 /// The order before sleep; a pattern, which shuts out everything, is armed last.
 const BEFORE: [Subject; SUBJECTS] = [
@@ -108,6 +110,7 @@ const BEFORE: [Subject; SUBJECTS] = [
     Subject::Wake(WakeFilter::EtherTypes),
     Subject::Wake(WakeFilter::Ipv6),
     Subject::Wake(WakeFilter::Groups),
+    Subject::Wake(WakeFilter::Beacons),
     Subject::PowerSave,
     Subject::Wake(WakeFilter::Pattern),
 ];
@@ -118,6 +121,7 @@ const AFTER: [Subject; SUBJECTS] = [
     Subject::Arp,
     Subject::WakePeriod,
     Subject::BroadcastFilter,
+    Subject::Wake(WakeFilter::Beacons),
     Subject::Wake(WakeFilter::Groups),
     Subject::Wake(WakeFilter::UdpPorts),
     Subject::Wake(WakeFilter::EtherTypes),
@@ -188,8 +192,7 @@ impl SleepMessages {
                     let Some(plan) = plan else {
                         return Step::Skip;
                     };
-                    let own = vif.address;
-                    let step = arm(&plan, filter, id, own, &world.groups, out);
+                    let step = arm(&plan, filter, vif, &world.groups, out);
                     if let (Step::Send(_), Some(vif)) = (step, world.vif_mut(id)) {
                         // From now on it may be armed, whatever becomes of the answer.
                         vif.wake_filters.set(filter, true);
@@ -247,12 +250,16 @@ impl SleepMessages {
 fn arm(
     plan: &WakePlan,
     filter: WakeFilter,
-    id: InterfaceId,
-    own: MacAddress,
+    vif: &Vif,
     groups: &GroupFilter,
     out: &mut [u8],
 ) -> Step {
+    let id = vif.id;
     match filter {
+        // Beacons that the stack listens to, or waits for after a join, are nothing to wake a host for.
+        WakeFilter::Beacons if vif.filters.sent != Some(BeaconControl::FILTERED) => {
+            command::beacon_control(out, id, BeaconControl::FILTERED).into()
+        }
         WakeFilter::Groups if !groups.addresses().is_empty() => {
             command::suspended_groups(out, id, groups).into()
         }
@@ -261,7 +268,7 @@ fn arm(
         }
         WakeFilter::Ipv6 if plan.filters_protocols() => command::wake_ipv6(out, id, true).into(),
         WakeFilter::EtherTypes if plan.filters() => command::wake_ether_types(out, id, true).into(),
-        WakeFilter::Pattern => match plan.pattern(own) {
+        WakeFilter::Pattern => match plan.pattern(vif.address) {
             Some(pattern) => {
                 command::wake_pattern(out, id, Some((pattern.offset(), pattern.bytes()))).into()
             }
@@ -272,8 +279,19 @@ fn arm(
 }
 
 /// Undoes [`arm`].
-fn disarm(filter: WakeFilter, id: InterfaceId, groups: &GroupFilter, out: &mut [u8]) -> Step {
+fn disarm(
+    filter: WakeFilter,
+    vif: &Vif,
+    wanted: &ReceiveFilter,
+    groups: &GroupFilter,
+    out: &mut [u8],
+) -> Step {
+    let id = vif.id;
     match filter {
+        WakeFilter::Beacons => {
+            let control = wanted.beacon_control(vif.kind, vif.filters.beacon_seen);
+            command::beacon_control(out, id, control).into()
+        }
         WakeFilter::Groups => command::groups(out, id, groups).into(),
         WakeFilter::UdpPorts => command::wake_ports(out, id, false).into(),
         WakeFilter::Ipv6 => command::wake_ipv6(out, id, false).into(),
@@ -300,7 +318,7 @@ impl WakeMessages {
             // Whatever became of the association meanwhile: a filter that stays armed drops every frame.
             if let Subject::Wake(filter) = subject {
                 return if vif.wake_filters.has(filter) {
-                    disarm(filter, id, &world.groups, out)
+                    disarm(filter, vif, &world.receive_filter, &world.groups, out)
                 } else {
                     Step::Skip
                 };
@@ -333,6 +351,10 @@ impl WakeMessages {
             Some(PowerStep::Of(id, Subject::Wake(filter))) => {
                 if let (Answer::Success(_), Some(vif)) = (answer, world.vif_mut(id)) {
                     vif.wake_filters.set(filter, false);
+                    if filter == WakeFilter::Beacons {
+                        // Written again by whoever wants it otherwise.
+                        vif.filters.sent = None;
+                    }
                 }
                 answer.required().map(|_| ())
             }

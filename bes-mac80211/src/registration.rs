@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn every_announced_trigger_is_armed_exactly() {
         use crate::wake::{WakePattern, WakePlan, WakeTriggers};
-        let bytes = [0x5A; wake::MAX_PATTERN as usize];
+        let bytes = [0x5A; 128];
         let longest = [WakePattern {
             offset: WAKE_SUPPORT.max_pattern_offset,
             bytes: &bytes[..usize::from(WAKE_SUPPORT.pattern_len.1)],

@@ -8,3 +8,4 @@ mod common;
 mod connection;
 mod files;
 mod messages;
+mod suspend;

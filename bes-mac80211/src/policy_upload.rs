@@ -65,6 +65,11 @@ impl PolicyUpload {
         }
     }
 
+    /// Whether the chip has to answer one.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// The chip has answered a command. What it was, if it was the upload.
     pub(crate) fn take(&mut self) -> Option<Upload> {
         self.under_way.take()

@@ -108,7 +108,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
 
     /// Whether the chip has to answer an upload of policies.
     pub(crate) const fn is_uploading(&self) -> bool {
-        self.upload.is_some()
+        self.upload.is_under_way()
     }
 
     /// Whether frames wait for an upload that may go out now. The bottom half asks for commands before it asks for

@@ -1,4 +1,4 @@
-//! What the chip is told when an association stands, when its channel changes width, and when it is over.
+//! What the chip is told when an association stands.
 //!
 //! MIB 0x1044, 0x0007, 0x1045, 0x1043 (interface 0); SWITCH_CHANNEL and its indication; MIB 0x1021, 0x1010, 0x1025;
 //! SET_BSS_PARAMETERS; MIB 0x1007; with HT 0x100E; for P2P 0x1019; the null frame template; MIB 0x0003, 0x1009
@@ -11,7 +11,6 @@ use crate::join::switched;
 use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::{AssociationParameters, InterfaceKind, Response};
 use crate::template;
-use crate::types::ChannelType;
 use crate::vif::{Connection, Vif};
 use crate::world::World;
 use bes_hal::{Instant, Memory};
@@ -229,78 +228,4 @@ pub(crate) fn arp_template(vif: &Vif, out: &mut [u8]) -> Step {
     };
     let frame = template::arp_reply(bssid, vif.address, association.qos, vif.cipher);
     command::arp_template(out, vif.id, frame.as_bytes()).into()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BandwidthStep {
-    SwitchChannel,
-    Switched,
-}
-
-const BANDWIDTH: &[BandwidthStep] = &[BandwidthStep::SwitchChannel, BandwidthStep::Switched];
-
-/// Changes the width of the channel of an association.
-#[derive(Debug)]
-pub(crate) struct Bandwidth {
-    id: InterfaceId,
-    channel_type: ChannelType,
-    cursor: Cursor,
-}
-
-impl Bandwidth {
-    pub(crate) fn begin<M: Memory>(
-        world: &World<M>,
-        id: InterfaceId,
-        channel_type: ChannelType,
-    ) -> Result<Self, RequestError> {
-        let vif = world.vif(id).ok_or(RequestError::NoInterface)?;
-        if !vif.connection.is_associated() {
-            return Err(RequestError::NotJoined);
-        }
-        Ok(Self {
-            id,
-            channel_type,
-            cursor: Cursor::default(),
-        })
-    }
-
-    pub(crate) fn next<M: Memory>(
-        &mut self,
-        world: &mut World<M>,
-        now: Instant,
-        out: &mut [u8],
-    ) -> Next {
-        let (id, wanted) = (self.id, self.channel_type);
-        self.cursor
-            .next(BANDWIDTH, Response::Done, |step| match step {
-                BandwidthStep::SwitchChannel => {
-                    let Some(vif) = world.vif(id) else {
-                        return Step::Fail(RequestError::NoInterface);
-                    };
-                    let now_type = vif.association.map(|association| association.channel_type);
-                    let (Some(home), true) = (vif.home, now_type != Some(wanted)) else {
-                        return Step::Skip;
-                    };
-                    world.begin_switch(now);
-                    command::switch_channel(out, id, home, wanted).into()
-                }
-                BandwidthStep::Switched => switched(world, now),
-            })
-    }
-
-    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
-        match answer {
-            Answer::Refused(..) => world.switch_refused(),
-            Answer::Success(_) => {
-                if let Some(association) = world
-                    .vif_mut(self.id)
-                    .and_then(|vif| vif.association.as_mut())
-                {
-                    association.channel_type = self.channel_type;
-                }
-            }
-            Answer::Failed(_) => {}
-        }
-        self.cursor.settle(answer.required().map(|_| ()));
-    }
 }

@@ -159,11 +159,22 @@ pub(crate) fn receive_filter(out: &mut [u8], interface: InterfaceId, word: u32) 
 }
 
 /// MIB 0x1004: elements whose change lets a beacon through. A station watches the vendor element of P2P, others ERP and
-/// HT operation as well (file 21, section 2.10).
+/// HT operation as well, which for a station the firmware does (file 21, section 2.10). Announcements of a channel switch
+/// pass for both: who does not hear them is alone on the old channel.
 pub(crate) fn beacon_table(out: &mut [u8], interface: InterfaceId, station: bool) -> Emitted {
     use BeaconFilterEntry as Entry;
-    const OTHERS: [Entry; 3] = [Entry::P2P, Entry::ERP, Entry::HT_OPERATION];
-    const STATION: [Entry; 1] = [Entry::P2P];
+    const OTHERS: [Entry; 5] = [
+        Entry::P2P,
+        Entry::ERP,
+        Entry::HT_OPERATION,
+        Entry::CHANNEL_SWITCH,
+        Entry::EXTENDED_CHANNEL_SWITCH,
+    ];
+    const STATION: [Entry; 3] = [
+        Entry::P2P,
+        Entry::CHANNEL_SWITCH,
+        Entry::EXTENDED_CHANNEL_SWITCH,
+    ];
     let entries: &[Entry] = if station { &STATION } else { &OTHERS };
     write(out, interface, &BeaconFilterTable(entries))
 }

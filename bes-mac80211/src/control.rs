@@ -11,8 +11,9 @@
 //! scans, so short settings need not wait for its end; joins and unjoins do, and a scan waits for them. Nothing blocks:
 //! whatever waits has a deadline (specification: file 31, sections 15.3 and 15.5; file 20, section 15.3).
 
-use crate::association::{Association, Bandwidth};
+use crate::association::Association;
 use crate::beacon_loss::LossAction;
+use crate::channel_change::ChannelChange;
 use crate::command;
 use crate::config::DeviceConfig;
 use crate::edca::EdcaParameters;
@@ -33,7 +34,7 @@ use crate::ring::LargeRing;
 use crate::scan::Scan;
 use crate::setting::{ReadCounters, Setting};
 use crate::startup::Startup;
-use crate::types::{AccessCategory, ChannelType, Dbm, MacAddress};
+use crate::types::{AccessCategory, Channel, ChannelType, Dbm, MacAddress};
 use crate::unjoin::Unjoin;
 use crate::vif::Connection;
 use crate::world::{ChannelSwitch, Effect, Pieces, World};
@@ -77,6 +78,7 @@ enum Order {
     SlotTime(InterfaceId, bool),
     ReadCounters,
     Bandwidth(InterfaceId, ChannelType),
+    SwitchChannel(Channel, ChannelType),
 }
 
 /// A request that changes the state of the whole device.
@@ -234,6 +236,9 @@ impl<M: Memory> Control<M> {
             }
             Request::ReadCounters => Order::ReadCounters,
             Request::Bandwidth(id, channel_type) => Order::Bandwidth(id, channel_type),
+            Request::SwitchChannel(channel, channel_type) => {
+                Order::SwitchChannel(channel, channel_type)
+            }
         };
         self.orders
             .push((token, order))
@@ -547,7 +552,21 @@ impl<M: Memory> Control<M> {
     /// Whether a request may begin beside a running scan, and a scan beside the state of its interface.
     fn may_begin(&mut self, order: Order) -> bool {
         match order {
-            Order::Join(..) | Order::Unjoin(_) | Order::Disassociated(_) => !self.scan.is_running(),
+            // A scan narrows the channel and goes back to it: the width changes before or after it.
+            Order::Join(..)
+            | Order::Unjoin(_)
+            | Order::Disassociated(_)
+            | Order::Associated(..)
+            | Order::Bandwidth(..) => !self.scan.is_running(),
+            // The access point has moved; a scan would go on for seconds.
+            Order::SwitchChannel(channel, channel_type) => {
+                let scanning = self.scan.is_running()
+                    && ChannelChange::is_needed(&self.world, channel, channel_type);
+                if scanning {
+                    self.scan.cancel(&mut self.world, None);
+                }
+                !scanning
+            }
             Order::RemoveInterface(id) => {
                 let mine = self.scan.is_running() && self.scan.interface() == Some(id);
                 if mine {
@@ -675,7 +694,13 @@ impl<M: Memory> Control<M> {
             Order::SlotTime(id, short) => Procedure::Setting(Setting::slot_time(world, id, short)?),
             Order::ReadCounters => Procedure::ReadCounters(ReadCounters::default()),
             Order::Bandwidth(id, channel_type) => {
-                Procedure::Bandwidth(Bandwidth::begin(world, id, channel_type)?)
+                Procedure::ChannelChange(ChannelChange::width(world, id, channel_type)?)
+            }
+            Order::SwitchChannel(channel, channel_type) => {
+                match ChannelChange::channel(world, channel, channel_type) {
+                    Some(change) => Procedure::ChannelChange(change),
+                    None => return Ok(None),
+                }
             }
         }))
     }

@@ -21,6 +21,8 @@ pub struct ControlStatistics {
     pub join_refusals: u64,
     /// Unjoins.
     pub unjoins: u64,
+    /// Associations that followed their access point to another channel.
+    pub channel_switches: u64,
     /// Connections reported as lost because beacons stopped.
     pub beacon_losses: u64,
     /// Commands that the chip refused and the procedure went on without.

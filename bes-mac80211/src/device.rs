@@ -24,6 +24,7 @@ use crate::control::Lifecycle;
 use crate::control_statistics::ControlStatistics;
 use crate::error::RequestError;
 use crate::event::Event;
+use crate::figures;
 use crate::key::KeyTable;
 use crate::queue::FifoId;
 use crate::request::{Request, Response, Token};
@@ -49,6 +50,7 @@ use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomalies;
 use bes_wsm::bottom_half::{BottomHalf, Work};
 use bes_wsm::recovery::RecoveryReason;
+use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::InterfaceId;
 use core::fmt;
 
@@ -372,6 +374,21 @@ where
     /// Counters of scans, joins and commands.
     pub fn control_statistics(&self) -> &ControlStatistics {
         &self.core.control.world.statistics
+    }
+
+    /// Every counter of an interface by its name; `chip` is what [`Request::ReadCounters`] answered, if it was asked.
+    pub fn figures(&self, interface: InterfaceId, chip: Option<Counters>) -> [u64; figures::COUNT] {
+        let stats = &self.core.stats;
+        let sources = figures::Sources {
+            tx: stats.tx_of(interface),
+            rx: *stats.rx(interface),
+            rx_dropped: stats.rx_dropped(),
+            control: self.core.control.world.statistics,
+            messages: *self.bottom_half.stats(),
+            anomalies: self.anomalies().total().into(),
+            chip: chip.unwrap_or_default(),
+        };
+        sources.figures()
     }
 
     /// What keeps the chip awake.

@@ -17,6 +17,8 @@ pub enum LossReason {
     JoinTimeout,
     /// The host suspended in the middle of the attempt.
     Suspended,
+    /// The access point moved to a channel that the chip refuses.
+    ChannelSwitch,
 }
 
 /// Which way the signal crossed its threshold.

@@ -17,6 +17,7 @@ pub mod elements;
 pub mod error;
 pub mod event;
 pub mod fifo;
+pub mod figures;
 pub mod key;
 pub mod mpdu;
 pub mod own_address;
@@ -37,6 +38,7 @@ pub mod vif;
 pub mod wake;
 
 mod association;
+mod channel_change;
 mod command;
 mod control;
 mod departure;

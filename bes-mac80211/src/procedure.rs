@@ -4,7 +4,8 @@
 //! on. It owns the configuration of the chip until it is over: no other procedure runs between its steps (C:
 //! `conf_lock`; specification: file 31, section 15.3).
 
-use crate::association::{Association, Bandwidth};
+use crate::association::Association;
+use crate::channel_change::ChannelChange;
 use crate::error::RequestError;
 use crate::interface::{AddInterface, RemoveInterface};
 use crate::join::Join;
@@ -172,7 +173,7 @@ pub(crate) enum Procedure {
     Join(Join),
     Unjoin(Unjoin),
     Association(Association),
-    Bandwidth(Bandwidth),
+    ChannelChange(ChannelChange),
     InstallKey(InstallKey),
     RemoveKey(RemoveKey),
     Setting(Setting),
@@ -196,7 +197,7 @@ impl Procedure {
             Self::Join(procedure) => procedure.next(world, now, out),
             Self::Unjoin(procedure) => procedure.next(world, now, out),
             Self::Association(procedure) => procedure.next(world, now, out),
-            Self::Bandwidth(procedure) => procedure.next(world, now, out),
+            Self::ChannelChange(procedure) => procedure.next(world, now, out),
             Self::InstallKey(procedure) => procedure.next(world, out),
             Self::RemoveKey(procedure) => procedure.next(world, out),
             Self::Setting(procedure) => procedure.next(world, out),
@@ -220,7 +221,7 @@ impl Procedure {
             Self::Join(procedure) => procedure.answer(world, answer, now),
             Self::Unjoin(procedure) => procedure.answer(world, answer),
             Self::Association(procedure) => procedure.answer(world, answer),
-            Self::Bandwidth(procedure) => procedure.answer(world, answer),
+            Self::ChannelChange(procedure) => procedure.answer(world, answer),
             Self::InstallKey(procedure) => procedure.answer(world, answer),
             Self::RemoveKey(procedure) => procedure.answer(world, answer),
             Self::Setting(procedure) => procedure.answer(world, answer),

@@ -1,8 +1,9 @@
 //! What the device can do, as the stack above has to know it before anything else: bands, channels, rates, HT
 //! capabilities, interfaces, limits. Constant data; a port translates it into the types of its stack.
 //!
-//! Left out on purpose: IBSS and mesh, whose frames the C driver dropped without exception (file 30, D28), and the
-//! channels above 165, which it registered at frequencies where they are not (file 30, D27).
+//! Left out on purpose: IBSS and mesh, whose frames the C driver dropped without exception (file 30, D28); the channels
+//! above 165, which it registered at frequencies where they are not (file 30, D27); access points, P2P and staying on
+//! another channel, for which there is no [`Request`](crate::request::Request). What is announced here works.
 //!
 //! Source: file 30, section 1.
 
@@ -10,7 +11,6 @@ use crate::channel::Channel;
 use crate::tx::{HEADROOM, TAILROOM};
 use crate::types::{Band, Dbm, ACCESS_CATEGORIES};
 use crate::wake;
-use bes_hal::Duration;
 use bes_wsm::wire::{RateId, RateMask};
 
 /// A legacy rate of a band; its index in the list is what rate lists and statuses name.
@@ -205,14 +205,6 @@ pub const HARDWARE_FLAGS: [HardwareFlag; 9] = [
 pub enum InterfaceMode {
     /// Station.
     Station,
-    /// Access point.
-    AccessPoint,
-    /// Wi-Fi Direct client.
-    P2pClient,
-    /// Wi-Fi Direct group owner.
-    P2pGroupOwner,
-    /// Wi-Fi Direct device.
-    P2pDevice,
 }
 
 /// So many interfaces of these kinds together.
@@ -224,25 +216,11 @@ pub struct InterfaceLimit {
     pub modes: &'static [InterfaceMode],
 }
 
-/// Which interfaces can exist side by side: up to three, all on one channel.
-pub const INTERFACE_COMBINATION: [InterfaceLimit; 3] = [
-    InterfaceLimit {
-        max: 2,
-        modes: &[InterfaceMode::Station],
-    },
-    InterfaceLimit {
-        max: 1,
-        modes: &[
-            InterfaceMode::AccessPoint,
-            InterfaceMode::P2pClient,
-            InterfaceMode::P2pGroupOwner,
-        ],
-    },
-    InterfaceLimit {
-        max: 1,
-        modes: &[InterfaceMode::P2pDevice],
-    },
-];
+/// Which interfaces can exist side by side: two stations on one channel. The chip's third interface joins nothing.
+pub const INTERFACE_COMBINATION: [InterfaceLimit; 1] = [InterfaceLimit {
+    max: 2,
+    modes: &[InterfaceMode::Station],
+}];
 
 /// What may wake a suspended host (Linux: `wiphy_wowlan_support`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,7 +251,7 @@ pub const WAKE_SUPPORT: WakeSupport = WakeSupport {
 };
 
 /// Most interfaces together.
-pub const MAX_INTERFACES: usize = 3;
+pub const MAX_INTERFACES: usize = 2;
 /// Channels that interfaces can be on at the same time.
 pub const DIFFERENT_CHANNELS: usize = 1;
 /// Transmit queues, one for each access category.
@@ -282,12 +260,8 @@ pub const QUEUES: usize = ACCESS_CATEGORIES;
 pub const MAX_RATES: u8 = 8;
 /// Attempts at one rate.
 pub const MAX_RATE_TRIES: u8 = 15;
-/// Names that a scan can ask for.
-pub const MAX_SCAN_SSIDS: usize = 2;
-/// Bytes of elements that a scan can add to its probe requests.
-pub const MAX_SCAN_ELEMENTS: usize = 2304;
-/// Longest stay on another channel.
-pub const MAX_REMAIN_ON_CHANNEL: Duration = Duration::from_millis(500);
+pub use crate::request::{MAX_SCAN_ELEMENTS, MAX_SCAN_SSIDS};
+
 /// Room in front of a frame, in bytes. Linux: `extra_tx_headroom`. The stack makes room for cipher headers itself.
 pub const TX_HEADROOM: usize = HEADROOM;
 /// Room behind a frame, in bytes.
@@ -377,12 +351,12 @@ mod tests {
 
     /// File 30, D28: what the device announces, it can do. The type has no other modes.
     #[test]
-    fn d28_ibss_and_mesh_are_not_announced() {
+    fn d28_nothing_is_announced_that_there_is_no_request_for() {
         let modes: Vec<_> = INTERFACE_COMBINATION
             .iter()
             .flat_map(|limit| limit.modes)
             .collect();
-        assert_eq!(modes.len(), 5);
+        assert_eq!(modes, [&InterfaceMode::Station]);
         let most: u8 = INTERFACE_COMBINATION.iter().map(|limit| limit.max).sum();
         assert!(usize::from(most) >= MAX_INTERFACES);
     }

@@ -77,6 +77,9 @@ pub struct ScanRequest<'a> {
     pub elements: &'a [u8],
     /// Do not send at CCK rates.
     pub no_cck: bool,
+    /// Address in the probe requests instead of the interface's own, so that nobody can follow a station by it. Only
+    /// while the interface is joined to nothing; it is left alone otherwise.
+    pub source: Option<MacAddress>,
 }
 
 /// What is known of a BSS before it is joined.
@@ -269,6 +272,10 @@ pub enum Request<'a> {
     /// The host is back, or did not suspend after all. Wakes the chip, disarms everything, and says what woke the host.
     /// Answered with [`Response::Resumed`] in every state; it ends a suspend that is still under way.
     Resume,
+    /// The channel of the device. Associations that are elsewhere move: their access point has announced it. A scan is
+    /// cancelled for it. If the chip refuses, they are told to be lost. Nothing happens without an association: a join
+    /// names its channel itself.
+    SwitchChannel(Channel, ChannelType),
 }
 
 /// What a successful request answers.

@@ -16,6 +16,7 @@
 //! request of several channels is repeated channel by channel; a refused channel is skipped, and the results of the
 //! others are kept (specification: file 31, section 7; file 50, section 3).
 
+use crate::address::is_group;
 use crate::command;
 use crate::error::RequestError;
 use crate::event::Event;
@@ -26,7 +27,7 @@ use crate::request::{
 };
 use crate::scan_policy::{Batch, Circumstances};
 use crate::template::{self, PROBE_REQUEST_LEN};
-use crate::types::{Channel, ChannelType};
+use crate::types::{Channel, ChannelType, MacAddress};
 use crate::world::World;
 use bes_hal::{Instant, Memory, NoMemory};
 use bes_wsm::anomaly::Anomaly;
@@ -93,6 +94,7 @@ struct Job {
     ssids: [Ssid; MAX_SCAN_SSIDS],
     ssid_count: usize,
     no_cck: bool,
+    source: Option<MacAddress>,
     /// Index of the next channel.
     at: usize,
     /// Channels below this index go one by one.
@@ -194,6 +196,12 @@ impl<M: Memory> Scan<M> {
         if request.ssids.len() > MAX_SCAN_SSIDS {
             return Err(RequestError::Invalid);
         }
+        if request
+            .source
+            .is_some_and(|source| is_group(source) || source == MacAddress([0; 6]))
+        {
+            return Err(RequestError::Invalid);
+        }
         let first = *request.channels.first().ok_or(RequestError::Invalid)?;
         let mut channels = [first; MAX_SCAN_CHANNELS];
         channels
@@ -221,6 +229,7 @@ impl<M: Memory> Scan<M> {
             ssids,
             ssid_count,
             no_cck: request.no_cck,
+            source: request.source,
             at: 0,
             singly_below: 0,
             batch: None,
@@ -244,14 +253,15 @@ impl<M: Memory> Scan<M> {
         let own = self
             .interface()
             .and_then(|interface| world.vif(interface))
-            .map(|vif| vif.address);
-        let (Some(own), Some(job)) = (own, &self.job) else {
+            .map(|vif| (vif.address, vif.connection.joined_bssid().is_none()));
+        let (Some((own, free)), Some(job)) = (own, &self.job) else {
             // The interface is gone: nothing stays locked or busy (file 31, C7).
             self.refuse(world, RequestError::NoInterface);
             return;
         };
         let cancelled = job.cancelled;
-        template::set_source(&mut self.template, own);
+        let source = job.source.filter(|_| free).unwrap_or(own);
+        template::set_source(&mut self.template, source);
         if cancelled {
             self.refuse(world, RequestError::Aborted);
             self.tell_canceller(world);
@@ -715,7 +725,9 @@ impl Job {
         }
         if let Some(channel) = self.channels.get(batch.first).copied() {
             let policy = world.config.scan;
-            world.refused.handle_refused(channel.channel, &policy, now);
+            world
+                .refused
+                .handle_refused(channel.channel, status, &policy, now);
         }
         self.refused = self.refused.saturating_add(1);
         self.at = batch.first.saturating_add(1);

@@ -12,6 +12,8 @@
 use crate::request::ScanChannel;
 use crate::types::{Band, Channel, Dbm};
 use bes_hal::{Duration, Instant};
+use bes_wsm::wire::Status;
+use core::fmt;
 
 /// How long a channel is listened to, in the chip's units (TU or milliseconds: file 20, U23).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,11 +184,28 @@ pub const MAX_CHANNELS_PER_REQUEST: usize = 48;
 /// How many channels are remembered as refused.
 const REMEMBERED: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
-struct Refusal {
-    channel: Channel,
-    in_a_row: u8,
-    left_out_until: Option<Instant>,
+/// A channel that the chip refused to scan, and has not scanned since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The channel.
+    pub channel: Channel,
+    /// Refusals in a row.
+    pub in_a_row: u8,
+    /// What the chip said last.
+    pub status: Status,
+    /// It is left out of scans until then.
+    pub left_out_until: Option<Instant>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (channel, times, status) = (self.channel, self.in_a_row, self.status);
+        write!(f, "channel {channel}: refused {times} times in a row, last with \"{status}\"")?;
+        match self.left_out_until {
+            Some(until) => write!(f, ", left out until {until}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Channels that the chip refused.
@@ -215,7 +234,13 @@ impl RefusedChannels {
     }
 
     /// The chip refused a request for this channel alone.
-    pub fn handle_refused(&mut self, channel: Channel, policy: &ScanPolicy, now: Instant) {
+    pub fn handle_refused(
+        &mut self,
+        channel: Channel,
+        status: Status,
+        policy: &ScanPolicy,
+        now: Instant,
+    ) {
         let known = self
             .entries
             .iter()
@@ -230,8 +255,10 @@ impl RefusedChannels {
         let refusal = entry.get_or_insert(Refusal {
             channel,
             in_a_row: 0,
+            status,
             left_out_until: None,
         });
+        refusal.status = status;
         refusal.in_a_row = refusal.in_a_row.saturating_add(1);
         if refusal.in_a_row >= policy.refusals {
             refusal.left_out_until = Some(now.after(policy.back_off));
@@ -254,6 +281,11 @@ impl RefusedChannels {
             .flatten()
             .filter(move |entry| entry.left_out_until.is_some_and(|until| now < until))
             .map(|entry| entry.channel)
+    }
+
+    /// Every channel that was refused and has not been scanned since.
+    pub fn iter(&self) -> impl Iterator<Item = &Refusal> {
+        self.entries.iter().flatten()
     }
 
     /// Forgets everything: the chip has started anew.
@@ -377,19 +409,19 @@ mod tests {
         let channel = Channel::new(100).unwrap();
         let now = Instant::ZERO;
         for _ in 0..2 {
-            refused.handle_refused(channel, &policy, now);
+            refused.handle_refused(channel, Status::InvalidParameter, &policy, now);
             assert!(!refused.is_left_out(channel, now));
         }
         refused.handle_accepted(channel);
         for _ in 0..3 {
             assert!(!refused.is_left_out(channel, now));
-            refused.handle_refused(channel, &policy, now);
+            refused.handle_refused(channel, Status::InvalidParameter, &policy, now);
         }
         assert!(refused.is_left_out(channel, now));
         assert_eq!(refused.left_out(now).count(), 1);
         let later = now.after(policy.back_off);
         assert!(!refused.is_left_out(channel, later));
-        refused.handle_refused(channel, &policy, later);
+        refused.handle_refused(channel, Status::InvalidParameter, &policy, later);
         assert!(
             refused.is_left_out(channel, later),
             "one more refusal is enough now"

@@ -397,6 +397,7 @@ fn a_second_scan_is_busy_and_bad_ones_are_invalid() {
         ssids,
         elements,
         no_cck: false,
+        source: None,
     };
     let again = request(&list, &[], &[]);
     assert_eq!(

@@ -129,40 +129,14 @@ impl Stats {
 
     /// All FIFOs together.
     pub fn tx_total(&self) -> TxCounters {
-        let mut total = TxCounters::default();
-        for counters in &self.tx {
-            let TxCounters {
-                queued,
-                refused,
-                sent,
-                sent_bytes,
-                acked,
-                acked_bytes,
-                failed,
-                ack_failures,
-                aggregated,
-                requeued,
-                expired,
-                flushed,
-                lost,
-                dropped,
-            } = *counters;
-            add(&mut total.queued, queued);
-            add(&mut total.refused, refused);
-            add(&mut total.sent, sent);
-            add(&mut total.sent_bytes, sent_bytes);
-            add(&mut total.acked, acked);
-            add(&mut total.acked_bytes, acked_bytes);
-            add(&mut total.failed, failed);
-            add(&mut total.ack_failures, ack_failures);
-            add(&mut total.aggregated, aggregated);
-            add(&mut total.requeued, requeued);
-            add(&mut total.expired, expired);
-            add(&mut total.flushed, flushed);
-            add(&mut total.lost, lost);
-            add(&mut total.dropped, dropped);
-        }
-        total
+        sum(&self.tx)
+    }
+
+    /// The FIFOs of an interface together.
+    pub fn tx_of(&self, interface: InterfaceId) -> TxCounters {
+        sum(FifoId::all()
+            .filter(|fifo| fifo.interface == interface)
+            .map(|fifo| self.tx(fifo)))
     }
 
     /// All interfaces together.
@@ -269,6 +243,44 @@ impl Stats {
 
 fn add(counter: &mut u64, count: u64) {
     *counter = counter.wrapping_add(count);
+}
+
+/// Counters of several FIFOs together.
+fn sum<'a>(counters: impl IntoIterator<Item = &'a TxCounters>) -> TxCounters {
+    let mut total = TxCounters::default();
+    for counters in counters {
+        let TxCounters {
+            queued,
+            refused,
+            sent,
+            sent_bytes,
+            acked,
+            acked_bytes,
+            failed,
+            ack_failures,
+            aggregated,
+            requeued,
+            expired,
+            flushed,
+            lost,
+            dropped,
+        } = *counters;
+        add(&mut total.queued, queued);
+        add(&mut total.refused, refused);
+        add(&mut total.sent, sent);
+        add(&mut total.sent_bytes, sent_bytes);
+        add(&mut total.acked, acked);
+        add(&mut total.acked_bytes, acked_bytes);
+        add(&mut total.failed, failed);
+        add(&mut total.ack_failures, ack_failures);
+        add(&mut total.aggregated, aggregated);
+        add(&mut total.requeued, requeued);
+        add(&mut total.expired, expired);
+        add(&mut total.flushed, flushed);
+        add(&mut total.lost, lost);
+        add(&mut total.dropped, dropped);
+    }
+    total
 }
 
 #[cfg(test)]

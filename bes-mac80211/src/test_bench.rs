@@ -566,6 +566,7 @@ impl Bench {
             ssids: &[],
             elements: &[1, 2, 0x82, 0x84],
             no_cck: false,
+            source: None,
         };
         self.begin(Request::Scan(InterfaceId::Zero, &request))
             .unwrap()

@@ -380,6 +380,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             ssids: &ssids,
             elements: &[],
             no_cck: false,
+            source: None,
         };
         self.request(Request::Scan(interface, &request), Duration::from_secs(10))?;
         Ok(())

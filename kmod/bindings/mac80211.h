@@ -2,6 +2,7 @@
 /* What the abstractions of mac80211 and of socket buffers need. */
 #include <linux/completion.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/ieee80211.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>

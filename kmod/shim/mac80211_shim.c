@@ -33,6 +33,11 @@ const char *bes_hw_name(const struct ieee80211_hw *hw)
 	return wiphy_name(hw->wiphy);
 }
 
+void bes_random_address(u8 *address, const u8 *base, const u8 *mask)
+{
+	get_random_mask_addr(address, base, mask);
+}
+
 void bes_return_txq(struct ieee80211_hw *hw, struct ieee80211_txq *txq)
 {
 	ieee80211_return_txq(hw, txq, false);

@@ -23,6 +23,9 @@ void bes_hw_set_device(struct ieee80211_hw *hw, struct device *device);
 void bes_hw_set_address(struct ieee80211_hw *hw, const u8 *address);
 const char *bes_hw_name(const struct ieee80211_hw *hw);
 
+/* get_random_mask_addr(): @mask says which bits of @base stay. */
+void bes_random_address(u8 *address, const u8 *base, const u8 *mask);
+
 /* ieee80211_return_txq() without force, and ieee80211_txq_schedule_end(). */
 void bes_return_txq(struct ieee80211_hw *hw, struct ieee80211_txq *txq);
 void bes_txq_schedule_end(struct ieee80211_hw *hw, u8 ac);

@@ -19,6 +19,7 @@ mod log;
 mod mac_policy;
 mod ops;
 mod platform;
+mod sample;
 mod stack;
 mod tables;
 mod trace;

@@ -18,14 +18,17 @@ use crate::abstractions::mac80211::MaySleep;
 use crate::abstractions::skb::SkBuffQueue;
 use crate::debugfs::Inspection;
 use crate::errno;
+use crate::sample::Sample;
 use bes_hal::doorbell::Reasons;
 use bes_hal::Duration;
 use bes_mac80211::error::RequestError;
+use bes_mac80211::figures::COUNT as FIGURES;
 use bes_mac80211::request::{
     Request, Response, ScanChannel, ScanRequest, Ssid, MAX_GROUP_ADDRESSES, MAX_SCAN_CHANNELS,
     MAX_SCAN_ELEMENTS, MAX_SCAN_SSIDS,
 };
 use bes_mac80211::types::{MacAddress, TxInfo};
+use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::InterfaceId;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use kernel::prelude::*;
@@ -38,6 +41,9 @@ const MAILBOX: usize = 128;
 /// Most readers of debugfs at a time.
 const INSPECTIONS: usize = 8;
 
+/// Most readers of the figures at a time: one for each interface.
+const SAMPLES: usize = 4;
+
 /// Most frames outside of the queues of the stack. They are management frames, one at a time, and what monitors inject.
 const FRAMES: u32 = 128;
 
@@ -47,6 +53,7 @@ pub(crate) struct OwnedScan {
     ssids: KVec<Ssid>,
     elements: KVec<u8>,
     no_cck: bool,
+    source: Option<MacAddress>,
 }
 
 impl OwnedScan {
@@ -60,12 +67,14 @@ impl OwnedScan {
         ssids: impl Iterator<Item = Ssid>,
         elements: &[u8],
         no_cck: bool,
+        source: Option<MacAddress>,
     ) -> Result<Self> {
         let mut scan = Self {
             channels: KVec::new(),
             ssids: KVec::new(),
             elements: KVec::new(),
             no_cck,
+            source,
         };
         if elements.len() > MAX_SCAN_ELEMENTS {
             return Err(EINVAL);
@@ -111,6 +120,7 @@ impl Owned {
                     ssids: &scan.ssids,
                     elements: &scan.elements,
                     no_cck: scan.no_cck,
+                    source: scan.source,
                 },
             )),
             Self::Multicast(list) => with(Request::Multicast(list.as_slice())),
@@ -206,6 +216,8 @@ struct Mailbox {
     posted: KVec<Posted>,
     /// Readers of debugfs.
     inspections: KVec<Arc<Inspection>>,
+    /// Readers of the figures.
+    samples: KVec<Arc<Sample>>,
     open: bool,
 }
 
@@ -259,10 +271,11 @@ impl Calls {
     pub(crate) fn new(bell: Arc<Bell>) -> Result<Arc<Self>> {
         let posted = KVec::with_capacity(MAILBOX, GFP_KERNEL)?;
         let inspections = KVec::with_capacity(INSPECTIONS, GFP_KERNEL)?;
+        let samples = KVec::with_capacity(SAMPLES, GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 mailbox <- new_spinlock!(
-                    Mailbox { posted, inspections, open: true },
+                    Mailbox { posted, inspections, samples, open: true },
                     "bes2600::mailbox"
                 ),
                 frames <- SkBuffQueue::new(FRAMES),
@@ -355,6 +368,38 @@ impl Calls {
         Ok(())
     }
 
+    /// Asks the owner for the figures of an interface; `chip` is what the chip counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ENODEV`] if there is no owner any more, [`EBUSY`] if too many ask, [`ETIMEDOUT`], [`ENOMEM`].
+    pub(crate) fn figures(
+        &self,
+        _context: &MaySleep,
+        interface: InterfaceId,
+        chip: Option<Counters>,
+        limit: Duration,
+    ) -> Result<[u64; FIGURES]> {
+        let sample = Sample::new(interface, chip)?;
+        {
+            let mut mailbox = self.mailbox.lock();
+            if !mailbox.open {
+                return Err(ENODEV);
+            }
+            mailbox
+                .samples
+                .push_within_capacity(sample.clone())
+                .map_err(|_| EBUSY)?;
+        }
+        self.bell.ring(Reasons::REQUEST);
+        sample.wait(limit)
+    }
+
+    /// The owner: takes the wish of a reader of the figures.
+    pub(crate) fn take_sample(&self) -> Option<Arc<Sample>> {
+        self.mailbox.lock().samples.pop()
+    }
+
     /// The owner: takes the wish of a reader of debugfs.
     pub(crate) fn take_inspection(&self) -> Option<Arc<Inspection>> {
         self.mailbox.lock().inspections.pop()
@@ -376,14 +421,18 @@ impl Calls {
 
     /// The owner ends: every request is answered, and nothing more is taken. Frames are the owner's to give back.
     pub(crate) fn close(&self) {
-        let (posted, inspections) = {
+        let (posted, inspections, samples) = {
             let mut mailbox = self.mailbox.lock();
             mailbox.open = false;
             (
                 core::mem::take(&mut mailbox.posted),
                 core::mem::take(&mut mailbox.inspections),
+                core::mem::take(&mut mailbox.samples),
             )
         };
+        for sample in samples {
+            sample.refuse();
+        }
         for inspection in inspections {
             inspection.refuse();
         }

@@ -12,7 +12,7 @@ use bes_mac80211::error::RequestError;
 use bes_mac80211::key::KeyParameters;
 use bes_mac80211::registration::rate_mask;
 use bes_mac80211::request::{
-    AssociationParameters, BssDescription, HtParameters, InterfaceKind, ScanChannel, Ssid,
+    AssociationParameters, BssDescription, HtParameters, InterfaceKind, Request, ScanChannel, Ssid,
 };
 use bes_mac80211::rx::{self, RxStatus};
 use bes_mac80211::types::{
@@ -196,6 +196,15 @@ fn channel_type(width: Width, ht: bool) -> ChannelType {
         (Width::Mhz40Above, true) => ChannelType::Ht40Plus,
         (Width::Mhz40Below, true) => ChannelType::Ht40Minus,
     }
+}
+
+/// The channel of the device; `None` for one that the chip does not know.
+pub(crate) fn channel(frequency: u16, width: Width) -> Option<Request<'static>> {
+    let channel = Channel::from_frequency(frequency)?;
+    Some(Request::SwitchChannel(
+        channel,
+        channel_type(width, width != Width::NoHt),
+    ))
 }
 
 /// What is known of the BSS that an interface is about to join; `None` if it names none, or one on no channel of the

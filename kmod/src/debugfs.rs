@@ -124,6 +124,9 @@ fn write_page(
                 }
             }
             writeln!(out, "scan {:?}", driver.scan().phase())?;
+            for refusal in driver.refused_channels().iter() {
+                writeln!(out, "scan: {refusal}")?;
+            }
             for (slot, key) in driver.keys().iter() {
                 writeln!(out, "key {slot}: {key:?}")?;
             }

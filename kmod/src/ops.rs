@@ -26,6 +26,7 @@ use crate::errno;
 use bes_hal::Duration;
 use bes_mac80211::edca::EdcaParameters;
 use bes_mac80211::error::RequestError;
+use bes_mac80211::figures;
 use bes_mac80211::key::KeySlot;
 use bes_mac80211::request::{CqmThreshold, PowerSaveParameters, ReceiveFilter, Request, Response};
 use bes_mac80211::types::{AccessCategory, MacAddress};
@@ -97,6 +98,8 @@ fn unsupported() -> Error {
 impl Operations for MacOperations {
     type Groups = GroupList;
 
+    const FIGURES: &'static [&'static str] = &figures::NAMES;
+
     fn tx(&self, _context: &Atomic, frame: SkBuff, what: &TxDescription) -> Result<(), SkBuff> {
         let Some(note) = convert::transmit(what) else {
             return Err(frame);
@@ -143,7 +146,7 @@ impl Operations for MacOperations {
             return Err(EIO);
         };
         if kind == VifKind::Station {
-            vif.support_signal_threshold(context);
+            vif.watches_beacons(context);
         }
         vif.set_number(Some(convert::number(interface)));
         if self.restarting.load(Ordering::Relaxed) {
@@ -172,6 +175,11 @@ impl Operations for MacOperations {
     fn config(&self, _context: &MaySleep, change: &HardwareChange) -> Result {
         if let Some(power) = change.power {
             self.tell(Request::TxPower(convert::dbm(power)));
+        }
+        if let Some((frequency, width)) = change.channel {
+            if let Some(request) = convert::channel(frequency, width) {
+                self.tell(request);
+            }
         }
         if let Some((short, long)) = change.retry_limits {
             self.tell(Request::RetryLimits { short, long });
@@ -303,6 +311,7 @@ impl Operations for MacOperations {
             request.ssids().filter_map(|name| convert::ssid(&name)),
             request.elements(),
             request.no_cck(),
+            request.source().map(MacAddress),
         )?;
         let scan = Owned::Scan(interface, KBox::new(scan, GFP_KERNEL)?);
         // Its end may come before the answer is read.
@@ -382,6 +391,22 @@ impl Operations for MacOperations {
             fcs_errors: counters.fcs_errors,
             rts_successes: counters.rts_successes,
         })
+    }
+
+    fn get_et_stats(&self, context: &MaySleep, vif: &Vif, figures: &mut [u64]) {
+        let Some(interface) = interface(vif) else {
+            return;
+        };
+        // A chip that does not answer counts as one that counted nothing.
+        let chip = match self.ask(context, Request::ReadCounters, LIMIT) {
+            Ok(Response::Counters(counters)) => Some(counters),
+            _ => None,
+        };
+        if let Ok(values) = self.calls.figures(context, interface, chip, LIMIT) {
+            for (to, from) in figures.iter_mut().zip(values) {
+                *to = from;
+            }
+        }
     }
 
     fn reconfig_complete(&self, _context: &MaySleep, restarted: bool) {

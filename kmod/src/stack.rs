@@ -404,6 +404,9 @@ impl Upper for MacStack {
             driver.transport_mut().firmware_mut().release();
         }
         let now = driver.transport().function().now();
+        while let Some(sample) = self.calls.take_sample() {
+            sample.answer(driver.figures(sample.interface, sample.chip));
+        }
         while let Some(inspection) = self.calls.take_inspection() {
             inspection.answer(driver, &self.counters, &self.calls, now);
         }

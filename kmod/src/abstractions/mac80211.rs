@@ -89,6 +89,8 @@ pub(crate) struct HardwareChange {
     pub(crate) power: Option<i32>,
     /// Attempts per frame: for short ones, for long ones.
     pub(crate) retry_limits: Option<(u8, u8)>,
+    /// The channel: its centre in MHz and its width.
+    pub(crate) channel: Option<(u16, vif::Width)>,
 }
 
 /// What a block-ack session is to do.
@@ -201,6 +203,12 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
     /// Counters.
     fn get_stats(&self, context: &MaySleep) -> Result<LowLevelStatistics>;
+
+    /// Names of the figures that [`Self::get_et_stats`] reads. Linux: `get_et_sset_count`, `get_et_strings`.
+    const FIGURES: &'static [&'static str];
+
+    /// Reads the figures of an interface. What cannot be read stays as it is.
+    fn get_et_stats(&self, context: &MaySleep, vif: &Vif, figures: &mut [u64]);
 
     /// A restart of the hardware was asked for and is over.
     fn reconfig_complete(&self, context: &MaySleep, restarted: bool);

@@ -87,6 +87,10 @@ impl BeaconFilterEntry {
     pub const ERP: Self = Self::element(42, ElementActions::ALL);
     /// HT operation.
     pub const HT_OPERATION: Self = Self::element(61, ElementActions::ALL);
+    /// The access point announces that it will move to another channel.
+    pub const CHANNEL_SWITCH: Self = Self::element(37, ElementActions::ALL);
+    /// The same, with the operating class of the new channel.
+    pub const EXTENDED_CHANNEL_SWITCH: Self = Self::element(60, ElementActions::ALL);
 }
 
 /// The elements of beacons that the host wants to know about.

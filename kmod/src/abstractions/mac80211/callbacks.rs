@@ -8,7 +8,7 @@ use super::key::{Key, KeyCommand};
 use super::multicast::GroupAddresses;
 use super::scan::ScanRequest;
 use super::transmit::TxDescription;
-use super::vif::{LinkChange, Vif, VifChange, VifKind};
+use super::vif::{channel_of, LinkChange, Vif, VifChange, VifKind};
 use super::{
     AmpduAction, Atomic, Filter, HardwareChange, MaySleep, Operations, Private, QueueParameters,
 };
@@ -118,6 +118,10 @@ impl<T: Operations> Callbacks<T> {
         } else {
             None
         },
+        get_survey: Some(Self::get_survey),
+        get_et_sset_count: Some(Self::get_et_sset_count),
+        get_et_strings: Some(Self::get_et_strings),
+        get_et_stats: Some(Self::get_et_stats),
         reconfig_complete: if T::HAS_RECONFIG_COMPLETE {
             Some(Self::reconfig_complete)
         } else {
@@ -258,6 +262,11 @@ impl<T: Operations> Callbacks<T> {
                     configuration.short_frame_max_tx_count,
                     configuration.long_frame_max_tx_count,
                 )),
+            channel: has(bindings::ieee80211_conf_changed_IEEE80211_CONF_CHANGE_CHANNEL)
+                // SAFETY: A channel of the wiphy, or null.
+                .then(|| unsafe { channel_of(&configuration.chandef) })
+                .flatten()
+                .map(|(centre, _, width)| (centre, width)),
         };
         from_result(|| data.config(&SLEEPS, &change).map(|()| 0))
     }
@@ -515,6 +524,86 @@ impl<T: Operations> Callbacks<T> {
             to.dot11RTSSuccessCount = statistics.rts_successes;
             Ok(0)
         })
+    }
+
+    /// What is known of the channels: which of them is used. The chip tells neither noise nor busy time.
+    ///
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    unsafe extern "C" fn get_survey(
+        hw: *mut bindings::ieee80211_hw,
+        index: c_int,
+        to: *mut bindings::survey_info,
+    ) -> c_int {
+        // SAFETY: By the safety requirements; the configuration changes only with the mutex held.
+        let (channel, to) = unsafe { ((*hw).conf.chandef.chan, &mut *to) };
+        if index != 0 || channel.is_null() {
+            return ENOENT.to_errno();
+        }
+        to.channel = channel;
+        to.filled = bindings::survey_info_flags_SURVEY_INFO_IN_USE;
+        0
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    unsafe extern "C" fn get_et_sset_count(
+        _hw: *mut bindings::ieee80211_hw,
+        _vif: *mut bindings::ieee80211_vif,
+        set: c_int,
+    ) -> c_int {
+        if set == bindings::ethtool_stringset_ETH_SS_STATS as c_int {
+            T::FIGURES.len() as c_int
+        } else {
+            0
+        }
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    unsafe extern "C" fn get_et_strings(
+        _hw: *mut bindings::ieee80211_hw,
+        _vif: *mut bindings::ieee80211_vif,
+        set: u32,
+        to: *mut u8,
+    ) {
+        const NAME: usize = bindings::ETH_GSTRING_LEN as usize;
+        if set != bindings::ethtool_stringset_ETH_SS_STATS {
+            return;
+        }
+        // SAFETY: The caller made room for as many names as `get_et_sset_count` said.
+        let places = unsafe { core::slice::from_raw_parts_mut(to, T::FIGURES.len() * NAME) };
+        for (place, name) in places.chunks_exact_mut(NAME).zip(T::FIGURES) {
+            place.fill(0);
+            // A zero stays behind the longest name.
+            for (to, from) in place[..NAME - 1].iter_mut().zip(name.bytes()) {
+                *to = from;
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    unsafe extern "C" fn get_et_stats(
+        hw: *mut bindings::ieee80211_hw,
+        vif: *mut bindings::ieee80211_vif,
+        _header: *mut bindings::ethtool_stats,
+        to: *mut u64,
+    ) {
+        // SAFETY: By the safety requirements; the caller made room for as many values as `get_et_sset_count` said.
+        let (data, vif, to) = unsafe {
+            (
+                data::<T>(hw),
+                Vif::from_ptr(vif),
+                core::slice::from_raw_parts_mut(to, T::FIGURES.len()),
+            )
+        };
+        to.fill(0);
+        data.get_et_stats(&SLEEPS, vif, to);
     }
 
     /// # Safety

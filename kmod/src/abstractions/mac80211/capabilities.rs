@@ -6,7 +6,6 @@
 use super::super::bindings;
 use super::vif;
 use bes_mac80211::registration::{self as chip, BandData, HardwareFlag, InterfaceMode};
-use bes_mac80211::request::MAX_SCAN_ELEMENTS;
 use bes_mac80211::types::Band;
 use kernel::prelude::*;
 
@@ -48,10 +47,6 @@ const fn band_number(band: Band) -> bindings::nl80211_band {
 const fn mode_bit(mode: InterfaceMode) -> u16 {
     let number = match mode {
         InterfaceMode::Station => bindings::nl80211_iftype_NL80211_IFTYPE_STATION,
-        InterfaceMode::AccessPoint => bindings::nl80211_iftype_NL80211_IFTYPE_AP,
-        InterfaceMode::P2pClient => bindings::nl80211_iftype_NL80211_IFTYPE_P2P_CLIENT,
-        InterfaceMode::P2pGroupOwner => bindings::nl80211_iftype_NL80211_IFTYPE_P2P_GO,
-        InterfaceMode::P2pDevice => bindings::nl80211_iftype_NL80211_IFTYPE_P2P_DEVICE,
     };
     1 << number
 }
@@ -203,8 +198,12 @@ impl Tables {
             unsafe { bindings::bes_hw_set_address(hw, address.as_ptr()) };
         }
         wiphy.max_scan_ssids = chip::MAX_SCAN_SSIDS as u8;
-        // Elements that no template has room for would fail the scan, so they are not invited.
-        wiphy.max_scan_ie_len = chip::MAX_SCAN_ELEMENTS.min(MAX_SCAN_ELEMENTS) as u16;
-        wiphy.max_remain_on_channel_duration = chip::MAX_REMAIN_ON_CHANNEL.as_millis() as u16;
+        wiphy.max_scan_ie_len = chip::MAX_SCAN_ELEMENTS as u16;
+        // mac80211 would move the one channel itself, which only JOIN, SWITCH_CHANNEL and scans do here.
+        wiphy.flags &= !(bindings::wiphy_flags_WIPHY_FLAG_HAS_REMAIN_ON_CHANNEL
+            | bindings::wiphy_flags_WIPHY_FLAG_OFFCHAN_TX);
+        // Probe requests of a scan carry the address that it names.
+        wiphy.features |=
+            bindings::nl80211_feature_flags_NL80211_FEATURE_SCAN_RANDOM_MAC_ADDR;
     }
 }

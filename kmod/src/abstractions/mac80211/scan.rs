@@ -14,6 +14,11 @@ use kernel::types::Opaque;
 #[repr(transparent)]
 pub(crate) struct ScanRequest(Opaque<bindings::cfg80211_scan_request>);
 
+/// Flags of channels on which nothing may be sent before somebody was heard: nobody may begin there, or radar has to be
+/// looked for first.
+const PASSIVE: u32 = bindings::ieee80211_channel_flags_IEEE80211_CHAN_NO_IR
+    | bindings::ieee80211_channel_flags_IEEE80211_CHAN_RADAR;
+
 /// One channel of a scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScanChannel {
@@ -59,8 +64,7 @@ impl ScanRequest {
             ScanChannel {
                 // Megahertz of both bands fit.
                 frequency: channel.center_freq as u16,
-                passive: channel.flags & bindings::ieee80211_channel_flags_IEEE80211_CHAN_NO_IR
-                    != 0,
+                passive: channel.flags & PASSIVE != 0,
                 max_power: channel.max_power,
             }
         })
@@ -79,5 +83,24 @@ impl ScanRequest {
     /// Nothing may be sent at CCK rates.
     pub(crate) fn no_cck(&self) -> bool {
         self.request().no_cck
+    }
+
+    /// An address to use in the probe requests instead of the interface's own: made up anew with every call, as far as the
+    /// request leaves it open. `None` if the own one will do.
+    pub(crate) fn source(&self) -> Option<[u8; 6]> {
+        let request = self.request();
+        if request.flags & bindings::nl80211_scan_flags_NL80211_SCAN_FLAG_RANDOM_ADDR == 0 {
+            return None;
+        }
+        let mut address = [0; 6];
+        // SAFETY: Three times six bytes.
+        unsafe {
+            bindings::bes_random_address(
+                address.as_mut_ptr(),
+                request.mac_addr.as_ptr(),
+                request.mac_addr_mask.as_ptr(),
+            );
+        }
+        Some(address)
     }
 }

@@ -69,6 +69,33 @@ pub(crate) enum Width {
     Mhz40Below,
 }
 
+/// A channel: its centre in MHz (the primary one), its band (0 is 2.4 GHz, 1 is 5 GHz) and its width.
+///
+/// # Safety
+///
+/// The channel of `definition` is null or valid.
+pub(super) unsafe fn channel_of(
+    definition: &bindings::cfg80211_chan_def,
+) -> Option<(u16, u32, Width)> {
+    if definition.chan.is_null() {
+        return None;
+    }
+    // SAFETY: By the requirements.
+    let (centre, band) = unsafe { ((*definition.chan).center_freq, (*definition.chan).band) };
+    let width = match definition.width {
+        bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_20_NOHT => Width::NoHt,
+        bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_40
+            if definition.center_freq1 > centre =>
+        {
+            Width::Mhz40Above
+        }
+        bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_40 => Width::Mhz40Below,
+        _ => Width::Mhz20,
+    };
+    // Megahertz of both bands fit.
+    Some((centre as u16, band, width))
+}
+
 /// HT capabilities of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerHt {
@@ -168,12 +195,14 @@ impl Vif {
         unsafe { (*self.as_ptr()).addr }
     }
 
-    /// Announces that the driver watches the signal for the stack.
-    pub(crate) fn support_signal_threshold(&self, _context: &MaySleep) {
+    /// Announces that the device watches a station's access point for the stack: it passes on only those beacons in which
+    /// something changed, and tells when the signal crosses a threshold. The stack neither misses the others nor counts them.
+    pub(crate) fn watches_beacons(&self, _context: &MaySleep) {
         // SAFETY: Valid by the type invariants; drivers set the flags in `add_interface`.
         unsafe {
             (*self.as_ptr()).driver_flags |=
-                bindings::ieee80211_vif_flags_IEEE80211_VIF_SUPPORTS_CQM_RSSI;
+                bindings::ieee80211_vif_flags_IEEE80211_VIF_SUPPORTS_CQM_RSSI
+                    | bindings::ieee80211_vif_flags_IEEE80211_VIF_BEACON_FILTER;
         }
     }
 
@@ -290,24 +319,8 @@ impl Configuration<'_> {
 
     /// Centre of the primary channel in MHz, its band (0 is 2.4 GHz, 1 is 5 GHz), and its width.
     pub(crate) fn channel(&self) -> Option<(u16, u32, Width)> {
-        let definition = &self.link().chanreq.oper;
-        if definition.chan.is_null() {
-            return None;
-        }
-        // SAFETY: A channel of the wiphy, which lives as long as the hardware.
-        let (centre, band) = unsafe { ((*definition.chan).center_freq, (*definition.chan).band) };
-        let width = match definition.width {
-            bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_20_NOHT => Width::NoHt,
-            bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_40
-                if definition.center_freq1 > centre =>
-            {
-                Width::Mhz40Above
-            }
-            bindings::nl80211_chan_width_NL80211_CHAN_WIDTH_40 => Width::Mhz40Below,
-            _ => Width::Mhz20,
-        };
-        // Megahertz of both bands fit.
-        Some((centre as u16, band, width))
+        // SAFETY: A channel of the wiphy, which lives as long as the hardware, or null.
+        unsafe { channel_of(&self.link().chanreq.oper) }
     }
 
     /// Rates that every member of the BSS can do, by index.

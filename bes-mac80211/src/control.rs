@@ -23,7 +23,7 @@ use crate::filter::GroupFilter;
 use crate::interface::{AddInterface, RemoveInterface};
 use crate::join::Join;
 use crate::key::{KeyParameters, KeySlot};
-use crate::key_install::{InstallKey, RemoveKey};
+use crate::key_install::{self, InstallKey, RemoveKey};
 use crate::power::{cause_of, Condition, SleepMessages, WakeMessages};
 use crate::procedure::{Answer, Next, Procedure};
 use crate::request::{
@@ -196,6 +196,12 @@ impl<M: Memory> Control<M> {
             Request::Disassociated(id) => Order::Disassociated(id),
             Request::SetKey(id, key) => Order::SetKey(id, key),
             Request::RemoveKey(slot) => Order::RemoveKey(slot),
+            Request::KeyInSoftware(id) => {
+                let vif = self.world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                vif.software_cipher = true;
+                self.complete(Some(token), Ok(Response::Done));
+                return Ok(());
+            }
             Request::ConfigureTx(id, category, parameters) => {
                 Order::ConfigureTx(id, category, parameters)
             }
@@ -665,7 +671,7 @@ impl<M: Memory> Control<M> {
                 Procedure::Association(Association::begin(world, id, parameters, now)?)
             }
             Order::SetKey(id, key) => Procedure::InstallKey(InstallKey::begin(world, id, key)?),
-            Order::RemoveKey(slot) => Procedure::RemoveKey(RemoveKey::begin(world, slot)?),
+            Order::RemoveKey(slot) => Procedure::RemoveKey(RemoveKey::begin(world, slot, now)?),
             Order::ConfigureTx(id, category, parameters) => {
                 Procedure::Setting(Setting::queue(world, id, category, parameters)?)
             }
@@ -728,6 +734,7 @@ impl<M: Memory> Control<M> {
         }
         for id in InterfaceId::ALL {
             self.tick_flush(id, now);
+            key_install::tick(&mut self.world, id, now);
             self.tick_interface(id, now);
         }
     }
@@ -790,7 +797,8 @@ impl<M: Memory> Control<M> {
                 Connection::Joined { until, .. } if !vif.work.unjoin => Some(until),
                 _ => None,
             };
-            earliest(deadline, earliest(join, vif.beacon_loss.next_deadline()))
+            let lost = vif.beacon_loss.next_deadline();
+            earliest(deadline, earliest(join, earliest(lost, vif.rekey)))
         });
         let flush = self.flushes.iter().flatten().fold(None, |deadline, flush| {
             earliest(deadline, Some(flush.until))

@@ -40,6 +40,8 @@ pub(crate) enum Step {
     Skip,
     /// Not yet.
     Wait(Instant),
+    /// Done without a message; the next step sees what happened until then.
+    Turn(Instant),
     /// The procedure cannot go on.
     Fail(RequestError),
 }
@@ -157,6 +159,10 @@ impl Cursor {
             match message(step) {
                 Step::Send(len) => return Next::Send(len),
                 Step::Wait(until) => return Next::Wait(until),
+                Step::Turn(at) => {
+                    self.advance();
+                    return Next::Wait(at);
+                }
                 Step::Skip => self.advance(),
                 Step::Fail(error) => self.failed = Some(error),
             }
@@ -199,7 +205,7 @@ impl Procedure {
             Self::Association(procedure) => procedure.next(world, now, out),
             Self::ChannelChange(procedure) => procedure.next(world, now, out),
             Self::InstallKey(procedure) => procedure.next(world, out),
-            Self::RemoveKey(procedure) => procedure.next(world, out),
+            Self::RemoveKey(procedure) => procedure.next(world, now, out),
             Self::Setting(procedure) => procedure.next(world, out),
             Self::ReadCounters(procedure) => procedure.next(out),
             Self::Sleep(procedure) => procedure.next(world, now, out),

@@ -215,8 +215,13 @@ pub enum Request<'a> {
     Disassociated(InterfaceId),
     /// Installs a key. Answered with [`Response::Key`].
     SetKey(InterfaceId, KeyParameters),
-    /// Removes a key.
+    /// Removes a key. A pairwise key of an association goes when the frames under it have left; later ones wait for the
+    /// key that replaces it, for a second at most.
     RemoveKey(KeySlot),
+    /// The stack protects the data of this connection itself, with a cipher that the chip does not know. The chip is told
+    /// nothing and passes the frames through as they are; other data keys are left to the stack as well, because a chip
+    /// with any key refuses protected frames it has none for.
+    KeyInSoftware(InterfaceId),
     /// Channel access of one category.
     ConfigureTx(InterfaceId, AccessCategory, EdcaParameters),
     /// What to receive.

@@ -200,7 +200,10 @@ pub struct Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (channel, times, status) = (self.channel, self.in_a_row, self.status);
-        write!(f, "channel {channel}: refused {times} times in a row, last with \"{status}\"")?;
+        write!(
+            f,
+            "channel {channel}: refused {times} times in a row, last with \"{status}\""
+        )?;
         match self.left_out_until {
             Some(until) => write!(f, ", left out until {until}"),
             None => Ok(()),

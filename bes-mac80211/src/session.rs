@@ -100,8 +100,12 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         for id in InterfaceId::ALL {
             let in_chip = self.in_chip.get(id.index()).copied().unwrap_or(0);
             let queued = self.queues.interface_frames(id);
-            if let Some(count) = self.control.world.backlog.get_mut(id.index()) {
+            let world = &mut self.control.world;
+            if let Some(count) = world.backlog.get_mut(id.index()) {
                 *count = in_chip.saturating_add(queued);
+            }
+            if let Some(count) = world.in_chip.get_mut(id.index()) {
+                *count = in_chip;
             }
         }
     }

@@ -63,7 +63,11 @@ impl Unjoin {
             vif.beacon_loss.reset();
             vif.work.unjoin = false;
         }
-        if !drain {
+        let keyless = world
+            .vif_mut(id)
+            .is_some_and(|vif| vif.rekey.take().is_some());
+        // Frames that wait for a key that will not come need not be waited for.
+        if !drain || keyless {
             world.ask(Effect::Flush(id));
         }
         Self {

@@ -124,6 +124,10 @@ pub struct Vif {
     pub arp_address: Option<[u8; 4]>,
     /// Cipher of the pairwise key.
     pub cipher: Option<Cipher>,
+    /// The stack protects data itself, with a cipher that the chip does not know: the chip gets no data key at all.
+    pub software_cipher: bool,
+    /// The pairwise key was taken away and a new one is due: frames wait for it, until then at the latest.
+    pub(crate) rekey: Option<Instant>,
     /// WEP default key that the chip uses.
     pub wep_key: Option<u8>,
     /// DTIM period in beacons; 0 if not known.
@@ -156,6 +160,8 @@ impl Vif {
             cqm: None,
             arp_address: None,
             cipher: None,
+            software_cipher: false,
+            rekey: None,
             wep_key: None,
             dtim_period: 0,
             power_save: PowerSave::default(),
@@ -184,6 +190,8 @@ impl Vif {
         self.association = None;
         self.dtim_period = 0;
         self.wep_key = None;
+        self.software_cipher = false;
+        self.rekey = None;
         self.power_save.handle_unjoin();
         self.awaits_address = None;
         self.beacon_loss.reset();

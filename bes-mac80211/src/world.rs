@@ -99,6 +99,8 @@ pub(crate) struct World<M: Memory> {
     pub(crate) statistics: ControlStatistics,
     /// Frames of each interface that are queued or inside the chip; the data path keeps it up to date.
     pub(crate) backlog: [usize; 3],
+    /// Those of them that are inside the chip.
+    pub(crate) in_chip: [usize; 3],
     /// Frames of the interface must wait: its join or the end of its unjoin is under way.
     pub(crate) hold: [bool; 3],
     /// The session cannot go on.
@@ -133,6 +135,7 @@ impl<M: Memory> World<M> {
             refused: pieces.refused,
             statistics: ControlStatistics::default(),
             backlog: [0; 3],
+            in_chip: [0; 3],
             hold: [false; 3],
             verdict: None,
         };
@@ -182,6 +185,10 @@ impl<M: Memory> World<M> {
 
     pub(crate) fn backlog_of(&self, id: InterfaceId) -> usize {
         self.backlog.get(id.index()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn in_chip_of(&self, id: InterfaceId) -> usize {
+        self.in_chip.get(id.index()).copied().unwrap_or(0)
     }
 
     /// Tells the stack, as soon as the bus is not in use.

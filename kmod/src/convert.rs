@@ -89,11 +89,13 @@ const fn cipher(suite: Suite) -> Option<Cipher> {
 ///
 /// # Errors
 ///
-/// `EOPNOTSUPP` for a cipher that is left to software, [`EINVAL`] for a key that does not fit its cipher.
+/// `EOPNOTSUPP` for a cipher or a kind of key that the chip does not know: it is left to software.
 pub(crate) fn key(key: &Key<'_>) -> Result<KeyParameters> {
-    let cipher = cipher(key.suite()).ok_or_else(|| errno::of_request(RequestError::Unsupported))?;
+    let unsupported = || errno::of_request(RequestError::Unsupported);
+    let cipher = cipher(key.suite()).ok_or_else(unsupported)?;
     let peer = key.peer().map(MacAddress);
-    let parameters = KeyParameters::new(cipher, peer, key.index(), key.material()).ok_or(EINVAL)?;
+    let parameters =
+        KeyParameters::new(cipher, peer, key.index(), key.material()).ok_or_else(unsupported)?;
     Ok(if peer.is_none() {
         parameters.with_receive_counter(key.receive_counter())
     } else {

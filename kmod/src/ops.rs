@@ -288,7 +288,12 @@ impl Operations for MacOperations {
             }
             KeyCommand::Set => {
                 let interface = interface(vif).ok_or(ENODEV)?;
-                let request = Request::SetKey(interface, convert::key(key)?);
+                let parameters = convert::key(key).inspect_err(|_| {
+                    if key.peer().is_some() {
+                        self.tell(Request::KeyInSoftware(interface));
+                    }
+                })?;
+                let request = Request::SetKey(interface, parameters);
                 let Response::Key(slot) = self.ask(context, request, LIMIT)? else {
                     return Err(EIO);
                 };

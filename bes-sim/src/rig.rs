@@ -556,7 +556,21 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
                 Wish::Associated(parameters) => {
                     let _ = self.ask(Request::Associated(interface, parameters));
                 }
+                Wish::SwitchChannel(channel, channel_type) => {
+                    let _ = self.ask(Request::SwitchChannel(channel, channel_type));
+                }
                 Wish::Disassociated => {
+                    // Keys go with the connection, as in mac80211; the chip keeps them otherwise.
+                    let keys: Vec<_> = self
+                        .device
+                        .keys()
+                        .iter()
+                        .filter(|(_, key)| key.interface == interface)
+                        .map(|(slot, _)| slot)
+                        .collect();
+                    for slot in keys {
+                        let _ = self.ask(Request::RemoveKey(slot));
+                    }
                     let _ = self.ask(Request::Disassociated(interface));
                 }
                 Wish::Key {

@@ -214,6 +214,23 @@ pub fn parse_bss(frame: &[u8], channel: u8, signal_dbm: Option<i8>) -> Option<Bs
     Some(bss)
 }
 
+/// The channel switch that a beacon or probe response announces: channel, beacons until then, and whether the second half
+/// of a wide channel will be above.
+pub fn parse_channel_switch(frame: &[u8]) -> Option<(u8, u8, Option<bool>)> {
+    let mut announced = None;
+    let mut above = None;
+    for (id, body) in elements(frame.get(36..)?) {
+        match (id, body) {
+            (37, &[_, channel, count]) => announced = Some((channel, count)),
+            (62, &[1]) => above = Some(true),
+            (62, &[3]) => above = Some(false),
+            _ => {}
+        }
+    }
+    let (channel, count) = announced?;
+    Some((channel, count, above))
+}
+
 /// Elements of a management frame's body, as far as they are whole.
 pub fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {

@@ -47,6 +47,8 @@ pub enum Wish {
     Associated(AssociationParameters),
     /// Tell the driver that it is over.
     Disassociated,
+    /// The access point moves to this channel now: tell the driver.
+    SwitchChannel(Channel, ChannelType),
     /// Install a key.
     Key {
         /// Peer of a pairwise key; the group otherwise.
@@ -133,6 +135,12 @@ pub struct Station {
     pub failure: Option<Failure>,
     /// Networks heard, by BSSID.
     pub heard: Vec<Bss>,
+    /// Beacons of the own access point that came up.
+    pub beacons: u64,
+    /// The pairwise key in use. A repeated message 3 does not install it again: numbers would be used twice.
+    pairwise: Option<[u8; 16]>,
+    /// The access point moves then, to this channel and width.
+    moving: Option<(Instant, Channel, ChannelType)>,
 }
 
 #[derive(Clone, Debug)]
@@ -154,6 +162,9 @@ impl Station {
             connected_at: None,
             failure: None,
             heard: Vec::new(),
+            beacons: 0,
+            pairwise: None,
+            moving: None,
         }
     }
 
@@ -201,6 +212,9 @@ impl Station {
             self.failure = Some(Failure::Security);
             return;
         }
+        if !self.is_idle() {
+            self.wishes.push_back(Wish::Disassociated);
+        }
         let master = passphrase.map(|text| supplicant::pairwise_master_key(text, &bss.ssid));
         let target = Target {
             bss: bss.clone(),
@@ -219,6 +233,8 @@ impl Station {
         }
         self.failure = None;
         self.connected_at = None;
+        self.moving = None;
+        self.pairwise = None;
         self.target = Some(target);
         self.authenticate(1, now);
     }
@@ -236,7 +252,11 @@ impl Station {
     /// When [`poll`](Self::poll) is due.
     pub const fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle | State::Connected { .. } => None,
+            State::Idle => None,
+            State::Connected { .. } => match self.moving {
+                Some((at, ..)) => Some(at),
+                None => None,
+            },
             State::Authenticating { deadline, .. }
             | State::Associating { deadline, .. }
             | State::Handshake { deadline, .. } => Some(*deadline),
@@ -258,8 +278,21 @@ impl Station {
             State::Authenticating { .. } => self.fail(Failure::AuthenticationTimeout),
             State::Associating { .. } => self.fail(Failure::AssociationTimeout),
             State::Handshake { .. } => self.fail(Failure::HandshakeTimeout),
-            State::Idle | State::Connected { .. } => {}
+            State::Connected { .. } => self.follow(),
+            State::Idle => {}
         }
+    }
+
+    /// The access point moves: the driver follows.
+    fn follow(&mut self) {
+        let Some((_, channel, channel_type)) = self.moving.take() else {
+            return;
+        };
+        if let Some(target) = &mut self.target {
+            target.bss.channel = channel.number();
+        }
+        self.wishes
+            .push_back(Wish::SwitchChannel(channel, channel_type));
     }
 
     /// The driver lost the connection.
@@ -283,6 +316,7 @@ impl Station {
             ) if acknowledged => {
                 let keys = *keys;
                 let peer = self.bss().map(|bss| bss.bssid);
+                self.pairwise = Some(keys.pairwise);
                 self.wishes.push_back(Wish::Key {
                     peer,
                     index: 0,
@@ -317,7 +351,10 @@ impl Station {
     ) {
         let Some(&kind) = frame.first() else { return };
         match kind {
-            subtype::BEACON | subtype::PROBE_RESPONSE => self.hear(frame, channel, signal_dbm),
+            subtype::BEACON | subtype::PROBE_RESPONSE => {
+                self.hear(frame, channel, signal_dbm);
+                self.hear_own(frame, now);
+            }
             subtype::AUTH => self.handle_authentication(frame, now),
             subtype::ASSOC_RESPONSE => self.handle_association(frame, now),
             subtype::DEAUTH | subtype::DISASSOC => self.handle_disconnect(frame),
@@ -345,6 +382,32 @@ impl Station {
                 known.dtim_period = known.dtim_period.or(dtim_period);
             }
             None => self.heard.push(bss),
+        }
+    }
+
+    /// A beacon of the own access point may announce that it moves.
+    fn hear_own(&mut self, frame: &[u8], now: Instant) {
+        let (true, Some(bss)) = (self.is_connected(), self.bss()) else {
+            return;
+        };
+        if frame.get(10..16) != Some(&bss.bssid.0) {
+            return;
+        }
+        let interval = Duration::from_micros(u64::from(bss.beacon_interval) * 1024);
+        let ht = bss.ht;
+        self.beacons += u64::from(frame.first() == Some(&subtype::BEACON));
+        let Some((channel, count, above)) = dot11::parse_channel_switch(frame) else {
+            return;
+        };
+        let channel_type = match (ht, above) {
+            (false, _) => ChannelType::NoHt,
+            (true, None) => ChannelType::Ht20,
+            (true, Some(true)) => ChannelType::Ht40Plus,
+            (true, Some(false)) => ChannelType::Ht40Minus,
+        };
+        if let (Some(channel), None) = (Channel::new(channel.into()), self.moving) {
+            let left = interval.saturating_mul(u32::from(count.saturating_sub(1)));
+            self.moving = Some((now.after(left), channel, channel_type));
         }
     }
 
@@ -462,22 +525,43 @@ impl Station {
             State::Connected {
                 supplicant: Some(supplicant),
             } => {
-                let Ok(Step::SendAndInstallGroup {
-                    packet,
-                    group: (key, index),
-                    group_rsc,
-                }) = supplicant.handle(packet)
-                else {
-                    return;
+                // What answers goes out under the present keys; new ones follow it at once.
+                let (packet, pairwise, group) = match supplicant.handle(packet) {
+                    Ok(Step::Send(packet)) => (packet, None, None),
+                    Ok(Step::SendAndInstallGroup {
+                        packet,
+                        group,
+                        group_rsc,
+                    }) => (packet, None, Some((group, group_rsc))),
+                    Ok(Step::SendThenInstall {
+                        packet,
+                        pairwise,
+                        group,
+                        group_rsc,
+                    }) => (packet, Some(pairwise), Some((group, group_rsc))),
+                    Ok(Step::Ignore) | Err(_) => return,
                 };
                 let frame = self.data(ETHERTYPE_EAPOL, &packet, self.key());
                 self.wishes.push_back(Wish::Send { frame, mark: None });
-                self.wishes.push_back(Wish::Key {
-                    peer: None,
-                    index,
-                    key,
-                    counter: group_rsc,
-                });
+                let new = pairwise.is_none() || pairwise != self.pairwise;
+                if let (Some(key), true) = (pairwise, new) {
+                    self.pairwise = Some(key);
+                    let peer = self.bss().map(|bss| bss.bssid);
+                    self.wishes.push_back(Wish::Key {
+                        peer,
+                        index: 0,
+                        key,
+                        counter: 0,
+                    });
+                }
+                if let (Some(((key, index), counter)), true) = (group, new) {
+                    self.wishes.push_back(Wish::Key {
+                        peer: None,
+                        index,
+                        key,
+                        counter,
+                    });
+                }
             }
             _ => {}
         }

@@ -77,6 +77,8 @@ pub struct Supplicant {
     authenticator: MacAddress,
     nonce: [u8; 32],
     ptk: Option<[u8; 48]>,
+    /// Keys of a handshake that is to replace them; they count from its third message on.
+    next: Option<[u8; 48]>,
     /// Replay counter of the last message with a good integrity code.
     replay: Option<u64>,
 }
@@ -95,6 +97,7 @@ impl Supplicant {
             authenticator,
             nonce,
             ptk: None,
+            next: None,
             replay: None,
         }
     }
@@ -109,23 +112,33 @@ impl Supplicant {
             return Ok(Step::Ignore);
         }
         if info & INFO_MIC == 0 {
-            // Message 1. A new handshake would need a new nonce and an end of the present keys, which a network that
-            // only renews its group key never asks for.
-            if info & INFO_PAIRWISE == 0 || self.replay.is_some() {
+            // Message 1. Once there are keys it begins a handshake for new ones, with a nonce that was never used.
+            if info & INFO_PAIRWISE == 0 {
                 return Ok(Step::Ignore);
             }
             let their_nonce: [u8; 32] = packet[NONCE..NONCE + 32]
                 .try_into()
                 .map_err(|_| Refusal::Malformed)?;
-            self.ptk = Some(self.derive(&their_nonce));
-            return Ok(Step::Send(self.reply(
+            if self.replay.is_some() {
+                self.nonce[31] = self.nonce[31].wrapping_add(1);
+            }
+            let ptk = self.derive(&their_nonce);
+            if self.replay.is_some() {
+                self.next = Some(ptk);
+            } else {
+                self.ptk = Some(ptk);
+            }
+            let nonce = self.nonce;
+            return Ok(Step::Send(reply(
                 packet,
                 INFO_PAIRWISE | INFO_MIC,
-                &self.nonce,
+                &nonce,
                 &RSN_PSK_CCMP,
+                &ptk,
             )));
         }
-        let Some(ptk) = self.ptk else {
+        let pairwise = info & INFO_PAIRWISE != 0;
+        let Some(ptk) = self.next.filter(|_| pairwise).or(self.ptk) else {
             return Ok(Step::Ignore);
         };
         let mut unsigned = packet.to_vec();
@@ -139,7 +152,6 @@ impl Supplicant {
         if self.replay.is_some_and(|last| counter <= last) {
             return Ok(Step::Ignore);
         }
-        let pairwise = info & INFO_PAIRWISE != 0;
         // Message 3 installs; the first message of the group key handshake is secured by the keys of an earlier one.
         let expected = if pairwise {
             info & INFO_INSTALL != 0
@@ -159,16 +171,18 @@ impl Supplicant {
         self.replay = Some(counter);
         if !pairwise {
             return Ok(Step::SendAndInstallGroup {
-                packet: self.reply(packet, INFO_MIC | INFO_SECURE, &[0; 32], &[]),
+                packet: reply(packet, INFO_MIC | INFO_SECURE, &[0; 32], &[], &ptk),
                 group,
                 group_rsc,
             });
         }
+        self.ptk = Some(ptk);
+        self.next = None;
         let mut pairwise = [0; 16];
         pairwise.copy_from_slice(&ptk[32..48]);
         let info = INFO_PAIRWISE | INFO_MIC | INFO_SECURE;
         Ok(Step::SendThenInstall {
-            packet: self.reply(packet, info, &[0; 32], &[]),
+            packet: reply(packet, info, &[0; 32], &[], &ptk),
             pairwise,
             group,
             group_rsc,
@@ -195,21 +209,22 @@ impl Supplicant {
         ptk.copy_from_slice(&out[..48]);
         ptk
     }
+}
 
-    fn reply(&self, to: &[u8], info: u16, nonce: &[u8; 32], data: &[u8]) -> Vec<u8> {
-        let mut packet = vec![0; DATA];
-        packet[..2].copy_from_slice(&[to[0], 3]);
-        packet[2..4].copy_from_slice(&((DATA - 4 + data.len()) as u16).to_be_bytes());
-        packet[4] = 2;
-        packet[KEY_INFO..KEY_INFO + 2].copy_from_slice(&(info | INFO_VERSION).to_be_bytes());
-        packet[REPLAY..REPLAY + 8].copy_from_slice(&to[REPLAY..REPLAY + 8]);
-        packet[NONCE..NONCE + 32].copy_from_slice(nonce);
-        packet[DATA_LEN..DATA_LEN + 2].copy_from_slice(&(data.len() as u16).to_be_bytes());
-        packet.extend(data);
-        let code = self.ptk.map_or([0; 16], |ptk| mic(&ptk, &packet));
-        packet[MIC..MIC + 16].copy_from_slice(&code);
-        packet
-    }
+/// An answer to a packet, signed with the keys of its handshake.
+fn reply(to: &[u8], info: u16, nonce: &[u8; 32], data: &[u8], ptk: &[u8; 48]) -> Vec<u8> {
+    let mut packet = vec![0; DATA];
+    packet[..2].copy_from_slice(&[to[0], 3]);
+    packet[2..4].copy_from_slice(&((DATA - 4 + data.len()) as u16).to_be_bytes());
+    packet[4] = 2;
+    packet[KEY_INFO..KEY_INFO + 2].copy_from_slice(&(info | INFO_VERSION).to_be_bytes());
+    packet[REPLAY..REPLAY + 8].copy_from_slice(&to[REPLAY..REPLAY + 8]);
+    packet[NONCE..NONCE + 32].copy_from_slice(nonce);
+    packet[DATA_LEN..DATA_LEN + 2].copy_from_slice(&(data.len() as u16).to_be_bytes());
+    packet.extend(data);
+    let code = mic(ptk, &packet);
+    packet[MIC..MIC + 16].copy_from_slice(&code);
+    packet
 }
 
 fn mic(ptk: &[u8; 48], packet: &[u8]) -> [u8; 16] {

@@ -598,6 +598,11 @@ impl<M: Memory> Control<M> {
     /// Work that the interfaces have by themselves.
     fn begin_work(&mut self, now: Instant) -> Option<Procedure> {
         let scanning = self.scan.is_running();
+        // Requests were made before the frame that wants to join, the end of the last connection among them.
+        let requests_first = self
+            .orders
+            .front()
+            .is_some_and(|(_, order)| !matches!(order, Order::Scan | Order::Lifecycle(_)));
         for id in InterfaceId::ALL {
             let Some(vif) = self.world.vif_mut(id) else {
                 continue;
@@ -614,7 +619,7 @@ impl<M: Memory> Control<M> {
                 }
                 continue;
             }
-            if !scanning {
+            if !scanning && !requests_first {
                 if let Some(bss) = vif.work.join.take() {
                     match Join::begin(&mut self.world, id, bss, now) {
                         Ok(join) => return Some(Procedure::Join(join)),

@@ -1,11 +1,13 @@
-//! Ciphers that the chip does not know are the stack's business: nothing is told to the chip, and frames pass as they are.
+//! Keys: new ones under traffic; and ciphers that the chip does not know, which are the stack's business: nothing is told
+//! to the chip, and frames pass as they are.
 
-use crate::common::{ms, Story};
+use crate::common::{ms, setup, Story, CHANNEL};
 use bes_hal::Duration;
 use bes_mac80211::key::KeyParameters;
 use bes_mac80211::request::Request;
 use bes_mac80211::types::{AccessCategory, Cipher};
 use bes_sim::rig::ADDRESS;
+use mock_hal::air::{Air, AirConfig, ApConfig, Channel};
 
 /// A protected QoS data frame under a cipher that nobody here knows; `down` from the access point.
 fn sealed(bssid: [u8; 6], down: bool, number: u8) -> Vec<u8> {
@@ -81,4 +83,48 @@ fn d26_frames_under_a_cipher_of_the_stack_pass_in_both_directions_as_they_are() 
     story.rig.disconnect().expect("left");
     let vif = story.rig.device.interface(interface).expect("it is there");
     assert!(!vif.software_cipher);
+}
+
+/// File 50, section 3, item 6: no frame is sent between two keys.
+#[test]
+fn p6_a_new_pairwise_key_costs_no_frame() {
+    let mut air = Air::new(AirConfig {
+        seed: 1,
+        ..AirConfig::default()
+    });
+    let ap = air.add_access_point(ApConfig::wpa2(
+        "keys",
+        Channel::ht20(CHANNEL),
+        "correct horse",
+    ));
+    let mut story = Story::with(setup(air), ap);
+    story.rig.bring_up().expect("the chip comes up");
+    story.rig.scan(&[CHANNEL], &[]).expect("the scan ends");
+    story
+        .rig
+        .connect("keys", Some("correct horse"))
+        .expect("the passphrase is right");
+    let key = |story: &Story| {
+        let view = story.rig.air(|air| air.access_point(ap).station(ADDRESS.0));
+        view.and_then(|view| view.temporal_key)
+    };
+    for round in 0..5 {
+        let before = key(&story);
+        let outcome = story.exchange_with(ms(600), |story| {
+            story.rig.run_for(ms(100 + round * 7));
+            let now = story.rig.now();
+            let begun = story
+                .rig
+                .air(|air| air.access_point_mut(ap).rekey_pairwise(ADDRESS.0, now));
+            assert!(begun);
+        });
+        outcome.assert_intact(&format!("round {round}"));
+        assert!(story.rig.stack.station.is_connected(), "round {round}");
+        assert_ne!(key(&story), before, "round {round}");
+        assert_eq!(story.lmac(|lmac| lmac.keys()), 2, "round {round}");
+    }
+    let counters = story.rig.air(|air| air.access_point(ap).counters());
+    assert_eq!((counters.undecryptable, counters.replays), (0, 0));
+    assert_eq!(story.rig.handle.all_violations(), Vec::<String>::new());
+    story.assert_good("after five pairwise keys");
 }

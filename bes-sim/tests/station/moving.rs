@@ -52,15 +52,12 @@ fn follows(from: Channel, to: &[Channel], secure: bool) {
             Some(channel.number),
             "{name}"
         );
-        // Both sides move in the same moment, give or take a few frames in the air.
-        assert!(
-            outcome.up_packets + 10 >= outcome.up_made,
-            "{name}: {outcome:?}"
-        );
-        assert!(
-            outcome.down.packets + 10 >= outcome.down_made,
-            "{name}: {outcome:?}"
-        );
+        // As mac80211 does it, the station moves in the beacon interval before the access point does: 102.4 ms, in which
+        // what is sent meets nobody. Nothing else is lost.
+        let gap = outcome.down_made - outcome.down.packets;
+        assert!(gap <= 147, "{name}: {outcome:?}");
+        let gap = outcome.up_made - outcome.up_packets;
+        assert!(gap <= 114, "{name}: {outcome:?}");
         assert_eq!(outcome.up_duplicates, 0, "{name}: {outcome:?}");
         story.assert_good(&name);
     }
@@ -114,7 +111,10 @@ fn who_cannot_follow_is_told_that_the_connection_is_lost() {
     use mock_hal::chip::lmac::{MessageFault, MessageKind};
     let mut story = Story::connected();
     let ap = story.ap;
-    story.lmac(|lmac| lmac.fault(MessageKind::Confirm(0x0016), MessageFault::Status(2)));
+    story.rig.run_for(Duration::from_secs(2));
+    // The next confirm of a command is that of the switch, and its status says no.
+    let refusal = MessageFault::WrongWord { offset: 4, xor: 2 };
+    story.lmac(|lmac| lmac.fault(MessageKind::CommandConfirm, refusal));
     let now = story.rig.now();
     story.rig.air(|air| {
         let switch = ChannelSwitch::new(Channel::ht20(11), 3);

@@ -42,7 +42,7 @@ impl DeviceConfig {
             coexistence: true,
             join_limit: Duration::from_secs(3),
             switch_limit: Duration::from_secs(2),
-            stop_limit: Duration::from_secs(3),
+            stop_limit: Duration::from_millis(500),
             flush_limit: Duration::from_secs(2),
             leave_limit: Duration::from_millis(500),
             idle_sleep: None,

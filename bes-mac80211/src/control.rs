@@ -12,19 +12,19 @@
 //! whatever waits has a deadline (specification: file 31, sections 15.3 and 15.5; file 20, section 15.3).
 
 use crate::association::Association;
-use crate::beacon_loss::LossAction;
 use crate::channel_change::ChannelChange;
 use crate::command;
 use crate::config::DeviceConfig;
 use crate::edca::EdcaParameters;
+use crate::ends::Ends;
 use crate::error::RequestError;
 use crate::event::{Event, LossReason};
 use crate::filter::GroupFilter;
 use crate::interface::{AddInterface, RemoveInterface};
 use crate::join::Join;
 use crate::key::{KeyParameters, KeySlot};
-use crate::key_install::{self, InstallKey, RemoveKey};
-use crate::power::{cause_of, Condition, SleepMessages, WakeMessages};
+use crate::key_install::{InstallKey, RemoveKey};
+use crate::power::{cause_of, SleepMessages, WakeMessages};
 use crate::procedure::{Answer, Next, Procedure};
 use crate::request::{
     AssociationParameters, BssDescription, InterfaceKind, Request, Response, Resumed, Suspended,
@@ -38,12 +38,8 @@ use crate::types::{AccessCategory, Channel, ChannelType, Dbm, MacAddress};
 use crate::unjoin::Unjoin;
 use crate::vif::Connection;
 use crate::world::{ChannelSwitch, Effect, Pieces, World};
-use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant, Memory, NoMemory};
-use bes_pm::ledger::Owner;
-use bes_pm::reason::Reason;
 use bes_wsm::client::{Command, CommandError};
-use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, MessageId};
 
 /// Most requests that may wait.
@@ -59,7 +55,7 @@ const TURNS: usize = 64;
 
 /// A request that waits, with everything it needs.
 #[derive(Clone, Copy, Debug)]
-enum Order {
+pub(crate) enum Order {
     Lifecycle(Lifecycle),
     AddInterface(InterfaceKind, MacAddress),
     RemoveInterface(InterfaceId),
@@ -99,26 +95,28 @@ enum Source {
 }
 
 #[derive(Debug)]
-struct Running {
+pub(crate) struct Running {
     token: Option<Token>,
-    procedure: Procedure,
+    pub(crate) procedure: Procedure,
 }
 
+/// A flush that waits for the end of the frames.
 #[derive(Clone, Copy, Debug)]
-struct Flush {
-    token: Token,
-    until: Instant,
+pub(crate) struct Flush {
+    pub(crate) token: Token,
+    pub(crate) until: Instant,
 }
 
 /// The control plane of a device.
 pub(crate) struct Control<M: Memory> {
     pub(crate) world: M::Place<World<M>>,
     pub(crate) scan: Scan<M>,
-    orders: LargeRing<(Token, Order), M>,
-    running: Option<Running>,
+    pub(crate) orders: LargeRing<(Token, Order), M>,
+    pub(crate) running: Option<Running>,
     outstanding: Option<Source>,
-    flushes: [Option<Flush>; 3],
-    waits_until: Option<Instant>,
+    pub(crate) flushes: [Option<Flush>; 3],
+    pub(crate) ends: Ends,
+    pub(crate) waits_until: Option<Instant>,
     open: bool,
     started: Option<Result<Response, RequestError>>,
 }
@@ -138,6 +136,7 @@ impl<M: Memory> Control<M> {
             running: None,
             outstanding: None,
             flushes: [None; 3],
+            ends: Ends::default(),
             waits_until: None,
             open: false,
             started: None,
@@ -248,7 +247,18 @@ impl<M: Memory> Control<M> {
         };
         self.orders
             .push((token, order))
-            .map_err(|_order| RequestError::QueueFull)
+            .map_err(|_order| RequestError::QueueFull)?;
+        // Whoever ends something does not wait for a chip that does not answer (file 31, C35; file 50, section 1, row 4).
+        if matches!(
+            order,
+            Order::Unjoin(_)
+                | Order::Disassociated(_)
+                | Order::RemoveInterface(_)
+                | Order::Lifecycle(Lifecycle::Stop | Lifecycle::PowerOff)
+        ) {
+            self.ends.begin(token, now);
+        }
+        Ok(())
     }
 
     fn filters_changed(&mut self, token: Token) {
@@ -312,7 +322,9 @@ impl<M: Memory> Control<M> {
         result: Result<Response, RequestError>,
     ) {
         if let Some(token) = token {
-            self.world.tell(Event::Completed { token, result });
+            if self.ends.finish(token) {
+                self.world.tell(Event::Completed { token, result });
+            }
         }
     }
 
@@ -725,175 +737,6 @@ impl<M: Memory> Control<M> {
             && !self.scan.is_off_channel()
             && self.world.verdict.is_none()
             && self.world.power.is_open()
-    }
-
-    /// Does what is due by time.
-    pub(crate) fn tick(&mut self, now: Instant) {
-        self.scan.tick(&mut self.world, now);
-        if let Some(until) = self.world.switch_deadline() {
-            if until.is_due(now) {
-                self.world.give_up(RecoveryReason::IndicationTimeout(
-                    MessageId::CHANNEL_SWITCH_DONE,
-                ));
-            }
-        }
-        for id in InterfaceId::ALL {
-            self.tick_flush(id, now);
-            key_install::tick(&mut self.world, id, now);
-            self.tick_interface(id, now);
-        }
-    }
-
-    fn tick_flush(&mut self, id: InterfaceId, now: Instant) {
-        let empty = self.world.backlog_of(id) == 0;
-        let Some(slot) = self.flushes.get_mut(id.index()) else {
-            return;
-        };
-        let Some(flush) = *slot else {
-            return;
-        };
-        let result = if empty {
-            Ok(Response::Done)
-        } else if flush.until.is_due(now) {
-            Err(RequestError::TimedOut)
-        } else {
-            return;
-        };
-        *slot = None;
-        self.complete(Some(flush.token), result);
-    }
-
-    fn tick_interface(&mut self, id: InterfaceId, now: Instant) {
-        let Some(vif) = self.world.vif_mut(id) else {
-            return;
-        };
-        if let Connection::Joined { until, .. } = vif.connection {
-            if until.is_due(now) && !vif.work.unjoin {
-                vif.work.unjoin = true;
-                self.world.tell(Event::ConnectionLost {
-                    interface: id,
-                    reason: LossReason::JoinTimeout,
-                });
-            }
-            return;
-        }
-        if !vif.connection.is_associated() {
-            vif.beacon_loss.reset();
-            return;
-        }
-        match vif.beacon_loss.poll(now) {
-            LossAction::None => {}
-            LossAction::SendNull => self.world.ask(Effect::SendNull(id)),
-            LossAction::Report => {
-                let statistics = &mut self.world.statistics;
-                statistics.beacon_losses = statistics.beacon_losses.saturating_add(1);
-                self.world.tell(Event::ConnectionLost {
-                    interface: id,
-                    reason: LossReason::Beacons,
-                });
-            }
-        }
-    }
-
-    /// When something is due by time.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let vifs = self.world.vifs().fold(None, |deadline, vif| {
-            let join = match vif.connection {
-                Connection::Joined { until, .. } if !vif.work.unjoin => Some(until),
-                _ => None,
-            };
-            let lost = vif.beacon_loss.next_deadline();
-            earliest(deadline, earliest(join, earliest(lost, vif.rekey)))
-        });
-        let flush = self.flushes.iter().flatten().fold(None, |deadline, flush| {
-            earliest(deadline, Some(flush.until))
-        });
-        let waits = self.waits_until.filter(|until| *until != Instant::NEVER);
-        earliest(
-            earliest(vifs, flush),
-            earliest(
-                earliest(waits, self.scan.next_deadline()),
-                self.world.switch_deadline(),
-            ),
-        )
-    }
-
-    /// What keeps the chip awake now, for the ledger.
-    pub(crate) fn conditions(&self, now: Instant) -> [Condition; 14] {
-        let device = |reason, holds| Condition {
-            reason,
-            owner: Owner::Device,
-            holds,
-        };
-        let joining = matches!(
-            self.running,
-            Some(Running {
-                procedure: Procedure::Join(_) | Procedure::Unjoin(_),
-                ..
-            })
-        ) || self
-            .world
-            .vifs()
-            .any(|vif| matches!(vif.connection, Connection::Joined { .. }));
-        let sleeping = matches!(
-            self.running,
-            Some(Running {
-                procedure: Procedure::Sleep(_) | Procedure::Wake(_),
-                ..
-            })
-        );
-        let working = !self.orders.is_empty()
-            || (self.running.is_some() && !sleeping)
-            || self.world.coex.has_message()
-            || self.world.vifs().any(|vif| vif.work.is_due());
-        let [zero, one, two] = InterfaceId::ALL.map(|id| {
-            let vif = self.world.vif(id);
-            let own = |reason, holds| Condition {
-                reason,
-                owner: Owner::Interface(id.raw()),
-                holds,
-            };
-            let associated = |test: fn(&crate::vif::Vif) -> bool| {
-                vif.is_some_and(|vif| vif.connection.is_associated() && test(vif))
-            };
-            [
-                own(
-                    Reason::BssLost,
-                    associated(|vif| vif.beacon_loss.is_active()),
-                ),
-                own(
-                    Reason::PowerSaveOff,
-                    associated(|vif| vif.power_save.is_off()),
-                ),
-                own(
-                    Reason::AwaitAddress,
-                    vif.and_then(|vif| vif.awaits_address)
-                        .is_some_and(|until| now < until),
-                ),
-            ]
-        });
-        let [a, b, c] = zero;
-        let [d, e, f] = one;
-        let [g, h, i] = two;
-        [
-            device(Reason::Scan, self.scan.is_active()),
-            device(Reason::Join, joining),
-            device(Reason::Operation, working),
-            device(Reason::Flush, self.flushes.iter().any(Option::is_some)),
-            device(
-                Reason::FramesInChip,
-                self.world.backlog.iter().any(|count| *count > 0),
-            ),
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
-            g,
-            h,
-            i,
-        ]
     }
 
     /// The session is over: what is under way is answered, and what the chip knew is forgotten. Requests that wait stay

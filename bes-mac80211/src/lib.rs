@@ -38,11 +38,14 @@ pub mod vif;
 pub mod wake;
 
 mod association;
+mod awake;
 mod channel_change;
 mod command;
 mod control;
+mod deadlines;
 mod departure;
 mod encapsulation;
+mod ends;
 mod entrance;
 mod filter;
 mod host_sleep;

@@ -178,6 +178,11 @@ pub struct PowerSaveParameters {
 }
 
 /// Something the stack asks for. The result comes as [`Event::Completed`](crate::event::Event::Completed).
+///
+/// Requests that end something ([`Stop`](Self::Stop), [`PowerOff`](Self::PowerOff), [`Unjoin`](Self::Unjoin),
+/// [`Disassociated`](Self::Disassociated), [`RemoveInterface`](Self::RemoveInterface)) are answered within a second whatever
+/// the chip does: with [`RequestError::TimedOut`](crate::error::RequestError::TimedOut) if it did not answer by then. They go
+/// on all the same.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
     /// Power on and boot the firmware; from "needs recovery" too, which it ends. Interfaces, keys and everything else
@@ -185,7 +190,7 @@ pub enum Request<'a> {
     Boot,
     /// Switch Wi-Fi on and configure it.
     Start,
-    /// Send what is queued (3 s at most) and switch Wi-Fi off.
+    /// Send what is queued (half a second at most) and switch Wi-Fi off.
     Stop,
     /// Switch everything off.
     PowerOff,

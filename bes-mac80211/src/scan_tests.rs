@@ -444,7 +444,7 @@ fn a_scan_for_an_interface_that_is_gone_is_refused_c7() {
 #[test]
 fn removing_the_interface_ends_its_scan_first() {
     let mut bench = Bench::running();
-    bench.chip().scan_time = Duration::from_secs(2);
+    bench.chip().scan_time = Duration::from_millis(700);
     bench.scan(&channels(&[1, 36]));
     bench.run();
     let remove = bench

@@ -41,6 +41,8 @@ use kernel::sync::Arc;
 pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(30);
 /// Limit for switching Wi-Fi on.
 const START_LIMIT: Duration = Duration::from_secs(15);
+/// Limit for the end of a scan: who cancels one holds the locks of the stack.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 /// Limit for everything else.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -330,7 +332,7 @@ impl Operations for MacOperations {
     }
 
     fn cancel_hw_scan(&self, context: &MaySleep, _vif: &Vif) {
-        let _cancelled = self.ask(context, Request::CancelScan, LIMIT);
+        let _cancelled = self.ask(context, Request::CancelScan, CANCEL_LIMIT);
     }
 
     fn conf_tx(

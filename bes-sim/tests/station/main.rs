@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "shared with other stories, which use the rest")]
 mod common;
 
+mod endings;
 mod keys;
 mod moving;
 mod roaming;

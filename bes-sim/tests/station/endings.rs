@@ -9,8 +9,11 @@ use mock_hal::fault::{Fault, When};
 /// Nothing may take longer.
 const LIMIT: Duration = Duration::from_secs(1);
 
+/// Brings a new device there.
+type Reach = fn(&mut Story);
+
 /// Where the device is when the end comes.
-const STATES: [(&str, fn(&mut Story)); 12] = [
+const STATES: [(&str, Reach); 12] = [
     ("idle", |story| up(story)),
     ("scanning", |story| {
         up(story);

@@ -69,6 +69,29 @@ fn c2_the_power_is_the_stacks_in_a_scan_and_after_it() {
     assert_eq!(story.rig.handle.all_violations(), Vec::<String>::new());
 }
 
+/// File 50, section 3, item 11: some channels refuse 20 dBm.
+#[test]
+fn p11_a_power_that_the_chip_refuses_is_reported_and_costs_nothing_else() {
+    let (air, ap) = air();
+    let mut settings = setup(air);
+    settings.lmac.highest_power = Some(150);
+    let mut story = Story::with(settings, ap);
+    story.connect();
+    assert!(story.rig.request(Request::TxPower(Dbm(20)), LIMIT).is_err());
+    story
+        .rig
+        .request(Request::TxPower(Dbm(15)), LIMIT)
+        .expect("taken");
+    assert_eq!(power(&story), Some(15));
+    story.assert_good("refused power");
+    // Scans and the way out want the power of the stack again, not the refused one.
+    story.rig.scan(&[1, CHANNEL], &[]).expect("the scan ends");
+    story.rig.disconnect().expect("left");
+    assert_eq!(power(&story), Some(15));
+    story.connect_again();
+    story.assert_good("after a refused power");
+}
+
 #[test]
 fn the_rts_threshold_follows_the_stack() {
     let mut story = Story::connected();

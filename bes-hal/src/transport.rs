@@ -154,6 +154,15 @@ pub enum Progress {
     Pending(Instant),
 }
 
+/// How well a bus does: counters that wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Transfers of data, repeated ones included.
+    pub transfers: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+}
+
 /// A bus that carries whole messages.
 ///
 /// One owner calls it; nothing here blocks for longer than its bus commands. Waiting is done by the caller, between
@@ -211,6 +220,11 @@ pub trait Transport {
     /// [`TransportError::Bus`]: the platform cannot do it, or the bus is dead.
     fn retune(&mut self) -> Result<(), TransportError> {
         Err(TransportError::Bus(SdioError::Unsupported))
+    }
+
+    /// How well the bus does. One that cannot say has made no transfers.
+    fn health(&self) -> Health {
+        Health::default()
     }
 
     /// Starts a transition. [`TransportError::WrongState`] if another one is under way.

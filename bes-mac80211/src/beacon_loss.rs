@@ -6,6 +6,7 @@
 //! | idle | beacons lost while a scan runs | deferred, 10 s | |
 //! | deferred | deadline, or 5 s after the scan | asking, 1 s | send a null frame |
 //! | asking | null frame failed | asking, 200 ms | |
+//! | asking | null frame acknowledged: the access point is there | idle | |
 //! | asking, first null frame | deadline | asking, second null frame, 2 s | send a null frame |
 //! | asking, second null frame | deadline | reporting, 5 s | |
 //! | reporting | deadline | idle | report the loss |
@@ -91,10 +92,16 @@ impl BeaconLoss {
     }
 
     /// The null frame came back; whether it was acknowledged.
-    pub fn handle_null(&mut self, acknowledged: bool, now: Instant) {
-        if let (Self::Asking { until, .. }, false) = (self, acknowledged) {
-            *until = (*until).min(now.after(AFTER_FAILURE));
+    pub fn handle_null(&mut self, acknowledged: bool, now: Instant) -> bool {
+        let Self::Asking { until, .. } = self else {
+            return false;
+        };
+        if acknowledged {
+            *self = Self::Idle;
+            return true;
         }
+        *until = (*until).min(now.after(AFTER_FAILURE));
+        false
     }
 
     /// Nothing was looked at for so long: every deadline comes as much later.
@@ -178,7 +185,7 @@ mod tests {
                 told.push((due.as_millis(), action));
             }
             if action == LossAction::SendNull && nulls_fail {
-                loss.handle_null(false, due);
+                assert!(!loss.handle_null(false, due));
             }
         }
         told
@@ -206,6 +213,24 @@ mod tests {
             (5400, LossAction::Report),
         ];
         assert_eq!(story(loss, true), expected);
+    }
+
+    /// The C driver reports the loss all the same (specification: file 31, section 12.1); a chip that forgets to tell that
+    /// beacons are back would end every connection (file 50, section 4, candidate 6).
+    #[test]
+    fn an_access_point_that_acknowledges_is_there() {
+        for second in [false, true] {
+            let mut loss = BeaconLoss::default();
+            loss.handle_lost(false, at(0));
+            assert!(!loss.handle_null(true, at(0)));
+            assert_eq!(loss.poll(at(0)), LossAction::SendNull);
+            if second {
+                assert!(!loss.handle_null(false, at(10)));
+                assert_eq!(loss.poll(at(1_000)), LossAction::SendNull);
+            }
+            assert!(loss.handle_null(true, at(1_001)));
+            assert!(!loss.is_active());
+        }
     }
 
     #[test]

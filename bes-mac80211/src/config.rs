@@ -1,5 +1,6 @@
 //! Settings of a device.
 
+use crate::recovery::RecoveryPolicy;
 use crate::scan_policy::ScanPolicy;
 use crate::types::{Dbm, MacAddress};
 use bes_hal::Duration;
@@ -29,6 +30,8 @@ pub struct DeviceConfig {
     pub leave_limit: Duration,
     /// Put the chip to sleep when nothing has kept it awake for so long; `None` keeps it awake.
     pub idle_sleep: Option<Duration>,
+    /// What is done about failures.
+    pub recovery: RecoveryPolicy,
 }
 
 impl DeviceConfig {
@@ -46,6 +49,7 @@ impl DeviceConfig {
             flush_limit: Duration::from_secs(2),
             leave_limit: Duration::from_millis(500),
             idle_sleep: None,
+            recovery: RecoveryPolicy::default(),
         }
     }
 }

@@ -523,17 +523,21 @@ fn signal_events_are_compared_with_the_threshold_c21() {
     );
 }
 
+/// Status of a frame that nobody acknowledged: "retry limit exceeded".
+const NOT_ACKNOWLEDGED: u32 = 6;
+
 #[test]
 fn lost_beacons_send_null_frames_and_then_report() {
     let mut bench = Bench::associated();
+    bench.chip().frame_status = NOT_ACKNOWLEDGED;
     bench.chip().say(0x0805, &[1, 0, 0, 0, 0, 0, 0, 0]);
-    bench.pass(Duration::from_millis(500));
+    bench.pass(Duration::from_millis(100));
     assert_eq!(
         bench.log(),
         ["W:1016/0", "T"],
         "with a rate policy of its own (D11)"
     );
-    bench.pass(Duration::from_millis(7_000));
+    bench.pass(Duration::from_millis(5_000));
     assert!(bench.stack.events.is_empty());
     bench.pass(Duration::from_millis(1_000));
     assert_eq!(bench.stack.events, [lost(LossReason::Beacons)]);
@@ -542,6 +546,19 @@ fn lost_beacons_send_null_frames_and_then_report() {
         bench.stack.statuses.is_empty(),
         "the stack never sees these frames"
     );
+}
+
+/// Candidate 6 of file 50, section 4: a chip that never says that beacons are back.
+#[test]
+fn an_access_point_that_answers_is_not_lost_however_often_the_chip_says_so() {
+    let mut bench = Bench::associated();
+    for _ in 0..3 {
+        bench.chip().say(0x0805, &[1, 0, 0, 0, 0, 0, 0, 0]);
+        bench.pass(Duration::from_secs(30));
+    }
+    assert!(bench.stack.events.is_empty());
+    assert_eq!(bench.stack.allocated, 3);
+    assert_eq!(bench.device.diagnosis().number(bench.now()), 6);
 }
 
 #[test]

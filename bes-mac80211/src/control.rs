@@ -21,11 +21,13 @@ use crate::error::RequestError;
 use crate::event::{Event, LossReason};
 use crate::filter::GroupFilter;
 use crate::interface::{AddInterface, RemoveInterface};
+use crate::interface_reset::InterfaceReset;
 use crate::join::Join;
 use crate::key::{KeyParameters, KeySlot};
 use crate::key_install::{InstallKey, RemoveKey};
 use crate::power::{cause_of, SleepMessages, WakeMessages};
 use crate::procedure::{Answer, Next, Procedure};
+use crate::recovery::Rung;
 use crate::request::{
     AssociationParameters, BssDescription, InterfaceKind, Request, Response, Resumed, Suspended,
     Token,
@@ -49,6 +51,9 @@ pub(crate) const MAX_REQUESTS: usize = 32;
 /// three-second watchdog of the C driver is not applied to commands (file 31, C36).
 const TIMEOUT: Duration = Duration::from_secs(6);
 const LONG_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How long it may take while the driver heals: the firmware's own limit for a RESET is 2 s (file 20, D23).
+const HEALING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Turns of the channel for one command: procedures that end without a message are followed by the next.
 const TURNS: usize = 64;
@@ -118,6 +123,8 @@ pub(crate) struct Control<M: Memory> {
     pub(crate) ends: Ends,
     pub(crate) waits_until: Option<Instant>,
     open: bool,
+    /// A rung of the recovery ladder that somebody asked for.
+    wanted: Option<(Token, Rung)>,
     started: Option<Result<Response, RequestError>>,
 }
 
@@ -139,6 +146,7 @@ impl<M: Memory> Control<M> {
             ends: Ends::default(),
             waits_until: None,
             open: false,
+            wanted: None,
             started: None,
         };
         memory.place(control)
@@ -243,6 +251,13 @@ impl<M: Memory> Control<M> {
             Request::Bandwidth(id, channel_type) => Order::Bandwidth(id, channel_type),
             Request::SwitchChannel(channel, channel_type) => {
                 Order::SwitchChannel(channel, channel_type)
+            }
+            Request::Recover(rung) => {
+                if self.wanted.is_some() {
+                    return Err(RequestError::Busy);
+                }
+                self.wanted = Some((token, rung));
+                return Ok(());
             }
         };
         self.orders
@@ -406,6 +421,79 @@ impl<M: Memory> Control<M> {
         self.started.take()
     }
 
+    /// A rung of the recovery ladder that somebody asked for.
+    pub(crate) fn take_wanted_rung(&mut self) -> Option<(Token, Rung)> {
+        self.wanted.take()
+    }
+
+    /// Whether a request to stop or to switch off is next, whatever is under way.
+    pub(crate) fn wants_off(&self) -> bool {
+        matches!(
+            self.orders.front(),
+            Some((_, Order::Lifecycle(Lifecycle::Stop | Lifecycle::PowerOff)))
+        )
+    }
+
+    /// Takes the request that is next, if it changes the state of the device, whatever is under way.
+    pub(crate) fn take_off_request(&mut self) -> Option<Token> {
+        if self.wants_off() {
+            self.orders.pop().map(|(token, _)| token)
+        } else {
+            None
+        }
+    }
+
+    /// Resets every interface at once: what is under way is given up. With `forget` the stack makes them anew afterwards.
+    /// `token` is answered at the end.
+    pub(crate) fn begin_interface_reset(
+        &mut self,
+        token: Option<Token>,
+        forget: bool,
+        now: Instant,
+    ) {
+        // The answer to a command that is still outstanding belongs to nobody.
+        self.outstanding = None;
+        self.waits_until = None;
+        self.world.verdict = None;
+        self.scan.abort(&mut self.world);
+        self.end_flushes();
+        if let Some(running) = self.running.take() {
+            if let Procedure::Sleep(_) | Procedure::Wake(_) = running.procedure {
+                let cause = cause_of(RequestError::Aborted);
+                self.world.power.step_done(Err(cause), now);
+            }
+            self.complete(running.token, Err(RequestError::Aborted));
+        }
+        if forget {
+            self.drop_orders();
+        }
+        self.running = Some(Running {
+            token,
+            procedure: Procedure::InterfaceReset(InterfaceReset::begin(&mut self.world, forget)),
+        });
+    }
+
+    fn end_flushes(&mut self) {
+        for index in 0..self.flushes.len() {
+            let flush = self.flushes.get_mut(index).and_then(Option::take);
+            self.complete(flush.map(|flush| flush.token), Err(RequestError::Aborted));
+        }
+    }
+
+    /// Requests that wait are answered, up to one that changes the state of the device.
+    fn drop_orders(&mut self) {
+        while let Some((_, order)) = self.orders.front() {
+            if let Order::Lifecycle(_) = order {
+                return;
+            }
+            if let Some((token, order)) = self.orders.pop() {
+                if !matches!(order, Order::Scan) {
+                    self.complete(Some(token), Err(RequestError::Aborted));
+                }
+            }
+        }
+    }
+
     /// The messages before sleep. `false` if something else is under way.
     pub(crate) fn begin_sleep(&mut self) -> bool {
         self.begin_power(Procedure::Sleep(SleepMessages::default()))
@@ -487,7 +575,15 @@ impl<M: Memory> Control<M> {
         self.outstanding = Some(source);
         let id = out.get(2..4).and_then(|bytes| bytes.first_chunk::<2>());
         let id = id.map_or(0, |bytes| u16::from_le_bytes(*bytes));
+        let healing = matches!(
+            self.running,
+            Some(Running {
+                procedure: Procedure::InterfaceReset(_),
+                ..
+            })
+        );
         let timeout = match MessageId::from_raw(id) {
+            MessageId::RESET if healing => HEALING_TIMEOUT,
             MessageId::JOIN | MessageId::RESET | MessageId::START => LONG_TIMEOUT,
             _ => TIMEOUT,
         };
@@ -648,6 +744,9 @@ impl<M: Memory> Control<M> {
             if core::mem::take(&mut vif.work.filters) && vif.connection.is_joined() {
                 return Some(Procedure::Setting(Setting::filters(id)));
             }
+            if core::mem::take(&mut vif.work.awake) && vif.connection.is_associated() {
+                return Some(Procedure::Setting(Setting::awake(id)));
+            }
             if core::mem::take(&mut vif.work.wake_period) && vif.connection.is_associated() {
                 return Some(Procedure::Setting(Setting::wake_period(id)));
             }
@@ -750,10 +849,7 @@ impl<M: Memory> Control<M> {
         if let Some(running) = self.running.take() {
             self.complete(running.token, Err(RequestError::Aborted));
         }
-        for index in 0..self.flushes.len() {
-            let flush = self.flushes.get_mut(index).and_then(Option::take);
-            self.complete(flush.map(|flush| flush.token), Err(RequestError::Aborted));
-        }
+        self.end_flushes();
         self.world.power.stop();
         self.world.reset();
     }
@@ -767,6 +863,12 @@ impl<M: Memory> Control<M> {
                 self.complete(Some(token), Err(RequestError::Aborted));
             }
         }
+    }
+
+    /// The same as [`abort`](Self::abort), but requests that change the state of the device stay.
+    pub(crate) fn end_for_restart(&mut self) {
+        self.close();
+        self.drop_orders();
     }
 
     /// Whether nothing is under way.

@@ -11,7 +11,10 @@
 //! | running | [`Request::Stop`] | stopping: frames leave for a while, Wi-Fi off |
 //! | stopping | Wi-Fi is off | ready |
 //! | ready, running | [`Request::PowerOff`] | off |
-//! | any | the session cannot go on | needs recovery |
+//! | any | a failure | the same, or recovering: see [`crate::recovery`] |
+//! | recovering | the chip runs again | ready or running, as before |
+//! | recovering | [`Request::Stop`], [`Request::PowerOff`] | off |
+//! | any | a failure about which nothing more is done | needs recovery |
 //! | needs recovery | [`Request::Boot`], [`Request::PowerOff`] | booting, off |
 //!
 //! Nothing here waits. [`Device::run`] does what is due and says when it wants to be called again; whatever waits has a
@@ -22,11 +25,13 @@ use crate::coex::Coex;
 use crate::config::DeviceConfig;
 use crate::control::Lifecycle;
 use crate::control_statistics::ControlStatistics;
+use crate::diagnosis::Diagnosis;
 use crate::error::RequestError;
 use crate::event::Event;
 use crate::figures;
 use crate::key::KeyTable;
 use crate::queue::FifoId;
+use crate::recovery::{Recovery, Rung};
 use crate::request::{Request, Response, Token};
 use crate::rx::RxStatus;
 use crate::scan::Scan;
@@ -51,8 +56,12 @@ use bes_wsm::anomaly::Anomalies;
 use bes_wsm::bottom_half::{BottomHalf, Work};
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::mib::counters::Counters;
-use bes_wsm::wire::InterfaceId;
+use bes_wsm::wire::{InterfaceId, MessageId};
 use core::fmt;
+use healing::{Healing, Repair};
+
+#[path = "healing.rs"]
+mod healing;
 
 pub use crate::session::Tag;
 
@@ -73,7 +82,9 @@ pub enum DeviceState {
     Asleep,
     /// Wi-Fi is being switched off.
     Stopping,
-    /// The session cannot go on.
+    /// A rung of the recovery ladder is under way: the chip is being started anew.
+    Recovering(Rung),
+    /// The ladder is at its end, and nothing is done any more.
     NeedsRecovery(RecoveryReason),
 }
 
@@ -87,6 +98,7 @@ impl fmt::Display for DeviceState {
             Self::Running => f.write_str("running"),
             Self::Asleep => f.write_str("asleep"),
             Self::Stopping => f.write_str("stopping"),
+            Self::Recovering(rung) => write!(f, "recovering: {rung}"),
             Self::NeedsRecovery(reason) => write!(f, "needs recovery: {reason}"),
         }
     }
@@ -97,17 +109,22 @@ impl fmt::Display for DeviceState {
 enum Afterwards {
     Stay,
     PowerOff,
+    /// On again: the recovery ladder wants it.
+    Restart,
 }
+
+/// Who wants a change of state: a request, or the recovery ladder.
+type By = Option<Token>;
 
 /// State with what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Off,
-    Booting(Token),
+    Booting(By),
     Ready,
-    SwitchingOn(Token),
-    AwaitStartup(Token),
-    Configuring(Token),
+    SwitchingOn(By),
+    AwaitStartup(By),
+    Configuring(By),
     Running,
     Draining {
         token: Token,
@@ -115,11 +132,13 @@ enum State {
         afterwards: Afterwards,
     },
     SwitchingOff {
-        token: Token,
+        by: By,
         result: Result<Response, RequestError>,
         afterwards: Afterwards,
     },
     PoweringOff(Token),
+    /// Bluetooth goes before the card is reset.
+    QuietingBluetooth,
     NeedsRecovery(RecoveryReason),
 }
 
@@ -160,6 +179,10 @@ where
     quiesced: bool,
     /// The host neither suspends nor resumes. Kept here because every frame asks.
     host_runs: bool,
+    /// A transfer that failed is repeated soon.
+    repair: Option<Repair>,
+    /// The chip is being started anew.
+    healing: Option<Healing>,
 }
 
 impl<T, S> Device<T, S>
@@ -189,6 +212,8 @@ where
             drained: false,
             quiesced: false,
             host_runs: true,
+            repair: None,
+            healing: None,
         })
     }
 
@@ -261,6 +286,11 @@ where
                 .power
                 .touch(Reason::Rx, Owner::Device, now);
         }
+        self.begin_wanted_rung(stack);
+        if !self.repair_due() {
+            // Nothing may use the bus before what failed was repeated.
+            return self.next_deadline();
+        }
         let mut more = false;
         for _ in 0..TURNS {
             let now = self.now();
@@ -268,7 +298,7 @@ where
             self.core.control.tick(now);
             let mut moved = self.live(stack, now);
             if !self.host_runs {
-                moved |= self.run_host(stack, now);
+                moved |= self.run_host(now);
                 if self.is_suspended() {
                     Session {
                         core: &mut self.core,
@@ -291,10 +321,15 @@ where
             self.drained = outcome == Ok(Work::Drained);
             // An answer or an indication may have been what the life cycle waits for.
             moved |= core::mem::take(&mut self.core.stirred);
-            let verdict = outcome.err().or(self.core.control.world.verdict);
-            if let Some(reason) = verdict {
-                self.fail(reason, stack);
+            if let Err(reason) = outcome {
+                self.fail(reason, true, stack);
                 moved = true;
+            } else if let Some(reason) = self.overdue(now).or(self.core.control.world.verdict) {
+                self.fail(reason, false, stack);
+                moved = true;
+            }
+            if self.repair.is_some() {
+                return self.next_deadline();
             }
             moved |= self.core.upload_due(now) && self.bottom_half.is_ready();
             more = outcome == Ok(Work::More);
@@ -302,6 +337,7 @@ where
                 break;
             }
         }
+        self.diagnose(stack);
         if more {
             return Some(self.now());
         }
@@ -310,8 +346,11 @@ where
 
     /// Where the device stands.
     pub fn state(&self) -> DeviceState {
+        if let Some(healing) = &self.healing {
+            return DeviceState::Recovering(healing.rung);
+        }
         match self.state {
-            State::Off | State::PoweringOff(_) => DeviceState::Off,
+            State::Off | State::PoweringOff(_) | State::QuietingBluetooth => DeviceState::Off,
             State::Booting(_) => DeviceState::Booting,
             State::Ready => DeviceState::Ready,
             State::SwitchingOn(_) | State::AwaitStartup(_) | State::Configuring(_) => {
@@ -330,9 +369,9 @@ where
     /// [`Request::Boot`] is possible afterwards.
     pub fn shutdown(&mut self, stack: &mut S) {
         let now = self.now();
-        if let Some(token) = self.end_session(stack, now) {
-            self.complete(token, Err(RequestError::Aborted));
-        }
+        let token = self.end_session(stack, now);
+        self.complete(token, Err(RequestError::Aborted));
+        self.end_healing(Err(RequestError::Aborted));
         self.core.control.abort();
         self.core.control.end_host_sleep(now);
         self.core.control.world.host.end();
@@ -426,6 +465,16 @@ where
         self.core.queues.frames(queue)
     }
 
+    /// The recovery ladder: what was tried, how often, and why.
+    pub fn recovery(&self) -> &Recovery {
+        &self.core.recovery
+    }
+
+    /// What is wrong, if anything.
+    pub fn diagnosis(&self) -> &Diagnosis {
+        &self.core.control.world.diagnosis
+    }
+
     /// Frames that wait in the host.
     pub fn queued_frames(&self) -> usize {
         self.core.queues.len()
@@ -446,6 +495,10 @@ where
         } else {
             None
         };
+        if let Some(repair) = &self.repair {
+            return Some(repair.at);
+        }
+        let sleep = earliest(sleep, self.healing.and_then(|healing| healing.until));
         earliest(
             earliest(
                 self.bottom_half.next_deadline(),
@@ -467,17 +520,15 @@ where
         }
     }
 
-    /// Starts a transition of the transport. `false` if it refused; the device has failed then.
-    fn begin(&mut self, transition: Transition, stack: &mut S, now: Instant) -> bool {
+    /// Starts a transition of the transport. If it refuses, the device has failed.
+    fn begin(&mut self, transition: Transition, now: Instant) {
         match self.bottom_half.transport_mut().begin(transition, now) {
-            Ok(()) => {
-                self.poll_at = Some(now);
-                true
-            }
-            Err(error) => {
-                self.fail(RecoveryReason::Transport(error), stack);
-                false
-            }
+            Ok(()) => self.poll_at = Some(now),
+            Err(error) => self
+                .core
+                .control
+                .world
+                .give_up(RecoveryReason::Transport(error)),
         }
     }
 
@@ -502,40 +553,51 @@ where
 
     /// The life cycle. `true` if the state changed.
     fn live(&mut self, stack: &mut S, now: Instant) -> bool {
+        if self.healing.is_some() && self.stop_healing(stack, now) {
+            return true;
+        }
         match self.state {
             State::Off | State::Ready | State::NeedsRecovery(_) => {
                 self.core.control.refuse_until_lifecycle();
-                self.begin_lifecycle(stack, now)
+                self.begin_lifecycle(now)
             }
-            State::Running => self.begin_lifecycle(stack, now),
-            State::Booting(token) => self.transition_done(stack, now, |device, _| {
+            State::Running => self.begin_lifecycle(now),
+            State::Booting(by) => self.transition_done(stack, now, |device, now| {
                 device.state = State::Ready;
                 device.core.control.world.tell(Event::Booted);
-                device.complete(token, Ok(Response::Done));
+                device.complete(by, Ok(Response::Done));
+                device.booted_again(now);
             }),
-            State::SwitchingOn(token) => self.transition_done(stack, now, |device, now| {
-                device.state = State::AwaitStartup(token);
+            State::SwitchingOn(by) => self.transition_done(stack, now, |device, now| {
+                device.state = State::AwaitStartup(by);
                 device.bottom_half.open(now);
             }),
-            State::AwaitStartup(token) => {
+            State::QuietingBluetooth => self.leave_bluetooth(now),
+            State::AwaitStartup(by) => {
                 if !self.bottom_half.is_ready() {
                     return false;
                 }
                 self.core.control.begin_startup();
-                self.state = State::Configuring(token);
+                self.state = State::Configuring(by);
                 true
             }
-            State::Configuring(token) => match self.core.control.take_started() {
+            State::Configuring(by) => match self.core.control.take_started() {
                 None => false,
                 Some(Ok(_)) => {
                     self.state = State::Running;
                     self.core.control.world.power.start(now);
                     self.core.control.set_open(true);
-                    self.complete(token, Ok(Response::Done));
+                    self.complete(by, Ok(Response::Done));
+                    self.runs_again(now);
+                    true
+                }
+                Some(Err(_)) if by.is_none() => {
+                    let reason = RecoveryReason::Refused(MessageId::CONFIGURATION);
+                    self.fail(reason, false, stack);
                     true
                 }
                 Some(Err(error)) => {
-                    self.switch_off(token, Err(error), Afterwards::Stay, stack, now);
+                    self.switch_off(by, Err(error), Afterwards::Stay, stack, now);
                     true
                 }
             },
@@ -550,45 +612,52 @@ where
                 if !empty && !until.is_due(now) {
                     return false;
                 }
-                self.switch_off(token, Ok(Response::Done), afterwards, stack, now);
+                self.switch_off(Some(token), Ok(Response::Done), afterwards, stack, now);
                 true
             }
             State::SwitchingOff {
-                token,
+                by,
                 result,
                 afterwards,
             } => match self.poll_transition(now) {
                 None => false,
                 Some(Err(error)) => {
-                    self.fail(RecoveryReason::Transport(error), stack);
-                    true
-                }
-                Some(Ok(())) if afterwards == Afterwards::PowerOff => {
-                    self.state = State::PoweringOff(token);
-                    let _began = self.begin(Transition::PowerOff, stack, now);
+                    self.fail(RecoveryReason::Transport(error), false, stack);
                     true
                 }
                 Some(Ok(())) => {
-                    self.state = State::Ready;
-                    self.complete(token, result);
+                    match (afterwards, by) {
+                        (Afterwards::PowerOff, Some(token)) => {
+                            self.state = State::PoweringOff(token);
+                            self.begin(Transition::PowerOff, now);
+                        }
+                        (Afterwards::Restart, _) => {
+                            self.state = State::SwitchingOn(None);
+                            self.begin(Transition::WifiOn, now);
+                        }
+                        _ => {
+                            self.state = State::Ready;
+                            self.complete(by, result);
+                        }
+                    }
                     true
                 }
             },
             State::PoweringOff(token) => self.transition_done(stack, now, |device, _| {
                 device.state = State::Off;
-                device.complete(token, Ok(Response::Done));
+                device.complete(Some(token), Ok(Response::Done));
             }),
         }
     }
 
-    fn complete(&mut self, token: Token, result: Result<Response, RequestError>) {
+    fn complete(&mut self, by: By, result: Result<Response, RequestError>) {
         let now = self.now();
         let control = &mut *self.core.control;
-        if control.world.host.suspends_for() == Some(token) {
+        if by.is_some() && control.world.host.suspends_for() == by {
             // The power was to be cut, and is off.
             control.end_host_sleep(now);
         } else {
-            control.complete(Some(token), result);
+            control.complete(by, result);
         }
     }
 
@@ -606,14 +675,14 @@ where
                 true
             }
             Some(Err(error)) => {
-                self.fail(RecoveryReason::Transport(error), stack);
+                self.fail(RecoveryReason::Transport(error), false, stack);
                 true
             }
         }
     }
 
     /// Begins a request that changes the state of the device, if it is its turn.
-    fn begin_lifecycle(&mut self, stack: &mut S, now: Instant) -> bool {
+    fn begin_lifecycle(&mut self, now: Instant) -> bool {
         let Some(lifecycle) = self.core.control.lifecycle_due() else {
             return false;
         };
@@ -628,12 +697,12 @@ where
             (State::Off | State::NeedsRecovery(_), Lifecycle::Boot) => {
                 self.bottom_half.transport_mut().reset();
                 self.core.control.world.reset();
-                self.state = State::Booting(token);
-                let _began = self.begin(Transition::Boot, stack, now);
+                self.state = State::Booting(Some(token));
+                self.begin(Transition::Boot, now);
             }
             (State::Ready, Lifecycle::Start) => {
-                self.state = State::SwitchingOn(token);
-                let _began = self.begin(Transition::WifiOn, stack, now);
+                self.state = State::SwitchingOn(Some(token));
+                self.begin(Transition::WifiOn, now);
             }
             (State::Running, Lifecycle::Stop | Lifecycle::PowerOff) => {
                 self.core.control.set_open(false);
@@ -652,17 +721,19 @@ where
             (State::NeedsRecovery(_), Lifecycle::PowerOff) => {
                 self.bottom_half.transport_mut().reset();
                 self.state = State::Off;
-                self.complete(token, Ok(Response::Done));
+                self.complete(Some(token), Ok(Response::Done));
             }
             (State::Ready, Lifecycle::PowerOff) => {
                 self.state = State::PoweringOff(token);
-                let _began = self.begin(Transition::PowerOff, stack, now);
+                self.begin(Transition::PowerOff, now);
             }
             // It is so already.
             (State::Off, Lifecycle::PowerOff | Lifecycle::Stop)
             | (State::Ready, Lifecycle::Boot | Lifecycle::Stop)
-            | (State::Running, Lifecycle::Start) => self.complete(token, Ok(Response::Done)),
-            _ => self.complete(token, Err(RequestError::WrongState)),
+            | (State::Running, Lifecycle::Boot | Lifecycle::Start) => {
+                self.complete(Some(token), Ok(Response::Done));
+            }
+            _ => self.complete(Some(token), Err(RequestError::WrongState)),
         }
         true
     }
@@ -670,7 +741,7 @@ where
     /// Ends the session in an orderly way and switches Wi-Fi off.
     fn switch_off(
         &mut self,
-        token: Token,
+        by: By,
         result: Result<Response, RequestError>,
         afterwards: Afterwards,
         stack: &mut S,
@@ -679,11 +750,11 @@ where
         let _same_token = self.end_session(stack, now);
         self.core.control.close();
         self.state = State::SwitchingOff {
-            token,
+            by,
             result,
             afterwards,
         };
-        let _began = self.begin(Transition::WifiOff, stack, now);
+        self.begin(Transition::WifiOff, now);
     }
 
     /// Frames and the outstanding command go back. Says which request was being carried out by the state.
@@ -697,37 +768,20 @@ where
         session.abandon();
         self.poll_at = None;
         self.power_transition = false;
+        self.repair = None;
         match self.state {
-            State::Booting(token)
-            | State::SwitchingOn(token)
-            | State::AwaitStartup(token)
-            | State::Configuring(token)
-            | State::Draining { token, .. }
-            | State::SwitchingOff { token, .. }
-            | State::PoweringOff(token) => Some(token),
-            State::Off | State::Ready | State::Running | State::NeedsRecovery(_) => None,
+            State::Booting(by)
+            | State::SwitchingOn(by)
+            | State::AwaitStartup(by)
+            | State::Configuring(by)
+            | State::SwitchingOff { by, .. } => by,
+            State::Draining { token, .. } | State::PoweringOff(token) => Some(token),
+            State::Off
+            | State::Ready
+            | State::Running
+            | State::QuietingBluetooth
+            | State::NeedsRecovery(_) => None,
         }
-    }
-
-    /// The session cannot go on: everything goes back, and the stack is told once.
-    fn fail(&mut self, reason: RecoveryReason, stack: &mut S) {
-        if let State::NeedsRecovery(_) = self.state {
-            return;
-        }
-        let now = self.now();
-        if let Some(token) = self.end_session(stack, now) {
-            self.complete(token, Err(RequestError::Aborted));
-        }
-        self.core.control.abort();
-        self.core.control.end_host_sleep(now);
-        self.collect_anomalies(now);
-        self.state = State::NeedsRecovery(reason);
-        let mut session = Session {
-            core: &mut self.core,
-            stack,
-        };
-        session.deliver_events();
-        session.stack.notify(Event::RecoveryNeeded(reason));
     }
 
     /// Sleep and wake-up. `true` if something changed.

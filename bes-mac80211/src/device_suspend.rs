@@ -30,13 +30,11 @@ where
     }
 
     /// Goes on with a suspend or resume. `true` if something changed.
-    pub(super) fn run_host(&mut self, stack: &mut S, now: Instant) -> bool {
+    pub(super) fn run_host(&mut self, now: Instant) -> bool {
         let moved = match self.state {
-            State::Running if self.core.control.world.host.cuts_power() => {
-                self.cut_power(stack, now)
-            }
+            State::Running if self.core.control.world.host.cuts_power() => self.cut_power(now),
             State::Running => self.sleep_with_host(now),
-            State::Ready if self.core.control.world.host.cuts_power() => self.cut_power(stack, now),
+            State::Ready if self.core.control.world.host.cuts_power() => self.cut_power(now),
             State::Off | State::Ready | State::NeedsRecovery(_) => {
                 self.core.control.end_host_sleep(now);
                 true
@@ -50,14 +48,15 @@ where
     }
 
     /// The host cuts the power: everything is switched off first, or nothing is done if it did not after all.
-    fn cut_power(&mut self, stack: &mut S, now: Instant) -> bool {
+    fn cut_power(&mut self, now: Instant) -> bool {
         let host = &mut self.core.control.world.host;
         let (Phase::Quiescing { until }, Some(token)) = (host.phase(), host.suspends_for()) else {
             return self.sleep_with_host(now);
         };
         if self.state == State::Ready {
             self.state = State::PoweringOff(token);
-            return self.begin(Transition::PowerOff, stack, now);
+            self.begin(Transition::PowerOff, now);
+            return true;
         }
         self.core.control.set_open(false);
         self.core.control.quiesce();

@@ -1,6 +1,7 @@
 //! What the device tells the stack above, frames apart.
 
 use crate::error::RequestError;
+use crate::recovery::Rung;
 use crate::request::{Response, Token};
 use crate::types::{AccessCategory, Dbm, LinkId, MacAddress};
 use bes_wsm::recovery::RecoveryReason;
@@ -19,6 +20,8 @@ pub enum LossReason {
     Suspended,
     /// The access point moved to a channel that the chip refuses.
     ChannelSwitch,
+    /// The interface was reset, because the chip did not do what it had to (file 50, section 7).
+    Reset,
 }
 
 /// Which way the signal crossed its threshold.
@@ -109,7 +112,22 @@ pub enum Event {
         /// The station.
         link: LinkId,
     },
-    /// The session cannot go on. Every frame and request has been given back; [`Request::Boot`](crate::request::Request::Boot)
-    /// starts anew.
+    /// Something failed, and this is done about it (file 50, section 7). Told once per rung and incident.
+    Recovering {
+        /// What is done.
+        rung: Rung,
+        /// What failed.
+        reason: RecoveryReason,
+    },
+    /// The card is about to be reset, or was: Bluetooth on the same chip is gone, or may come back.
+    CardReset {
+        /// It is over, and the firmware runs again.
+        done: bool,
+    },
+    /// The chip has forgotten everything and runs again: interfaces, keys and associations are to be made anew, as after
+    /// [`Request::Start`](crate::request::Request::Start). Linux: `ieee80211_restart_hw`.
+    ChipRestarted,
+    /// The ladder is at its end. Every frame and request has been given back, and the bus is left alone;
+    /// [`Request::Boot`](crate::request::Request::Boot) starts anew.
     RecoveryNeeded(RecoveryReason),
 }

@@ -65,6 +65,11 @@ impl FrameControl {
         self.0 & 0x0C == 0x08
     }
 
+    /// Whether an earlier attempt to send the frame was lost.
+    pub const fn is_retry(self) -> bool {
+        self.0 & 0x0800 != 0
+    }
+
     /// Whether it is a data frame with a QoS control field.
     pub const fn is_qos_data(self) -> bool {
         self.0 & 0x8C == 0x88

@@ -8,6 +8,7 @@ use crate::association::Association;
 use crate::channel_change::ChannelChange;
 use crate::error::RequestError;
 use crate::interface::{AddInterface, RemoveInterface};
+use crate::interface_reset::InterfaceReset;
 use crate::join::Join;
 use crate::key_install::{InstallKey, RemoveKey};
 use crate::power::{SleepMessages, WakeMessages};
@@ -186,6 +187,7 @@ pub(crate) enum Procedure {
     ReadCounters(ReadCounters),
     Sleep(SleepMessages),
     Wake(WakeMessages),
+    InterfaceReset(InterfaceReset),
 }
 
 impl Procedure {
@@ -210,6 +212,7 @@ impl Procedure {
             Self::ReadCounters(procedure) => procedure.next(out),
             Self::Sleep(procedure) => procedure.next(world, now, out),
             Self::Wake(procedure) => procedure.next(world, out),
+            Self::InterfaceReset(procedure) => procedure.next(world, out),
         }
     }
 
@@ -234,6 +237,7 @@ impl Procedure {
             Self::ReadCounters(procedure) => procedure.answer(answer),
             Self::Sleep(procedure) => procedure.answer(world, answer, now),
             Self::Wake(procedure) => procedure.answer(world, answer),
+            Self::InterfaceReset(procedure) => procedure.answer(world, answer),
         }
     }
 }

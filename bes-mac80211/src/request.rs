@@ -2,6 +2,7 @@
 
 use crate::edca::EdcaParameters;
 use crate::key::{KeyParameters, KeySlot};
+use crate::recovery::Rung;
 use crate::types::{AccessCategory, Channel, ChannelType, Dbm, MacAddress};
 use crate::wake::{Armed, WakeTriggers, WakeUp};
 use bes_hal::Duration;
@@ -185,8 +186,8 @@ pub struct PowerSaveParameters {
 /// on all the same.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
-    /// Power on and boot the firmware; from "needs recovery" too, which it ends. Interfaces, keys and everything else
-    /// the chip knew are gone afterwards.
+    /// Power on and boot the firmware; from "needs recovery" too, which it ends: interfaces, keys and everything else
+    /// the chip knew are gone afterwards. Done at once if the firmware runs.
     Boot,
     /// Switch Wi-Fi on and configure it.
     Start,
@@ -286,6 +287,10 @@ pub enum Request<'a> {
     /// cancelled for it. If the chip refuses, they are told to be lost. Nothing happens without an association: a join
     /// names its channel itself.
     SwitchChannel(Channel, ChannelType),
+    /// Tries a rung of the recovery ladder now, whatever was tried before. Done at once, beside everything that is under
+    /// way; completed when the rung is, [`RequestError::WrongState`](crate::error::RequestError::WrongState) if it is not
+    /// possible in the state of the device.
+    Recover(Rung),
 }
 
 /// What a successful request answers.

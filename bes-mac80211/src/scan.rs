@@ -103,6 +103,8 @@ struct Job {
     narrowed: Option<(InterfaceId, Channel, ChannelType)>,
     power_changed: bool,
     reset_tried: bool,
+    /// When the request went out.
+    sent_at: Instant,
     ended_early: Option<Status>,
     refused: u8,
     aborted: bool,
@@ -236,6 +238,7 @@ impl<M: Memory> Scan<M> {
             narrowed: None,
             power_changed: false,
             reset_tried: false,
+            sent_at: Instant::ZERO,
             ended_early: None,
             refused: 0,
             aborted: false,
@@ -389,6 +392,7 @@ impl<M: Memory> Scan<M> {
                     job.ended_early = None;
                     match emitted {
                         Some(len) => {
+                            job.sent_at = now;
                             self.phase = ScanPhase::Starting;
                             return Next::Send(len);
                         }
@@ -561,6 +565,7 @@ impl<M: Memory> Scan<M> {
             ScanPhase::Running { until } if until.is_due(now) => {
                 world.statistics.scan_timeouts = world.statistics.scan_timeouts.saturating_add(1);
                 world.note(Anomaly::MissingIndication(MessageId::SCAN_COMPLETE));
+                world.diagnosis.leaked(now);
                 if let Some(job) = &mut self.job {
                     job.aborted = true;
                     job.cancelled = true;
@@ -612,6 +617,18 @@ impl Job {
             return ScanPhase::Restore;
         }
         let list = self.channels.get(..self.count).unwrap_or(&[]);
+        if world.diagnosis.leaves_scans_out(now) {
+            let rest = list.len().saturating_sub(self.at);
+            world.statistics.channels_left_out = world
+                .statistics
+                .channels_left_out
+                .saturating_add(u64::try_from(rest).unwrap_or(0));
+            self.refused = self
+                .refused
+                .saturating_add(u8::try_from(rest).unwrap_or(u8::MAX));
+            self.at = self.count;
+            return ScanPhase::Restore;
+        }
         while let Some(channel) = list.get(self.at) {
             if !world.refused.is_left_out(channel.channel, now) {
                 break;
@@ -686,6 +703,7 @@ impl Job {
             return self.start_refused(world, &batch, status, now);
         }
         world.statistics.scan_requests = world.statistics.scan_requests.saturating_add(1);
+        world.diagnosis.scan_accepted();
         for channel in self.channels.iter().skip(batch.first).take(batch.count) {
             world.refused.handle_accepted(channel.channel);
         }
@@ -695,8 +713,9 @@ impl Job {
         if self.cancelled {
             return ScanPhase::Stop;
         }
+        let joined = world.vifs().any(|vif| vif.connection.is_joined());
         ScanPhase::Running {
-            until: now.after(world.config.scan.time_limit(&batch)),
+            until: now.after(world.config.scan.time_limit(&batch, joined)),
         }
     }
 
@@ -725,6 +744,7 @@ impl Job {
         }
         if let Some(channel) = self.channels.get(batch.first).copied() {
             let policy = world.config.scan;
+            world.diagnosis.scan_refused(now.since(self.sent_at), now);
             world
                 .refused
                 .handle_refused(channel.channel, status, &policy, now);

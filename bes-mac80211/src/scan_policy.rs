@@ -45,6 +45,8 @@ pub struct ScanPolicy {
     pub home_time: Duration,
     /// How long a request may take beyond its dwell times.
     pub watchdog: Duration,
+    /// The same while joined, when all data waits for it: the chip needs some milliseconds.
+    pub watchdog_joined: Duration,
     /// How much longer it may take per channel.
     pub watchdog_per_channel: Duration,
     /// How long the end of a stopped scan may take.
@@ -67,6 +69,7 @@ impl Default for ScanPolicy {
             probe_delay: 100,
             home_time: Duration::from_millis(60),
             watchdog: Duration::from_secs(5),
+            watchdog_joined: Duration::from_secs(1),
             watchdog_per_channel: Duration::from_millis(10),
             stop_limit: Duration::from_secs(2),
             refusals: 3,
@@ -167,14 +170,19 @@ impl ScanPolicy {
     }
 
     /// How long the chip may take for a request before it is stopped.
-    pub fn time_limit(&self, batch: &Batch) -> Duration {
+    pub fn time_limit(&self, batch: &Batch, joined: bool) -> Duration {
+        let watchdog = if joined {
+            self.watchdog_joined
+        } else {
+            self.watchdog
+        };
         let count = u32::try_from(batch.count).unwrap_or(u32::MAX);
         // Time units of 1.024 ms if the dwell is in TU: the longer reading is the safe one.
         let dwell = Duration::from_micros(u64::from(batch.dwell.max).saturating_mul(1024));
         dwell
             .saturating_add(self.watchdog_per_channel)
             .saturating_mul(count)
-            .saturating_add(self.watchdog)
+            .saturating_add(watchdog)
     }
 }
 
@@ -434,7 +442,7 @@ mod tests {
     #[test]
     fn the_time_limit_covers_every_channel() {
         let batch = batches(&all(), IDLE)[0];
-        let limit = ScanPolicy::default().time_limit(&batch);
+        let limit = ScanPolicy::default().time_limit(&batch, false);
         assert!(limit >= Duration::from_millis(5000 + 14 * 110));
         assert!(limit < Duration::from_secs(8));
     }

@@ -469,7 +469,7 @@ fn a_scan_while_joined_but_not_associated_leaves_the_bss_first() {
 #[test]
 fn beacons_lost_during_a_scan_are_looked_at_afterwards() {
     let mut bench = Bench::associated();
-    bench.chip().scan_time = Duration::from_secs(2);
+    bench.chip().scan_time = Duration::from_millis(900);
     bench.scan(&channels(&[1]));
     bench.run();
     bench.chip().say(0x0805, &[1, 0, 0, 0, 0, 0, 0, 0]);

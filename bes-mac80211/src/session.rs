@@ -6,6 +6,7 @@ use crate::config::DeviceConfig;
 use crate::control::Control;
 use crate::departure::TurnEnd;
 use crate::disconnect::{Disconnect, Membership};
+use crate::dump::Dump;
 use crate::encapsulation::{self, encapsulate, may_go_back, outcome, restore};
 use crate::event::Event;
 use crate::indication;
@@ -15,6 +16,7 @@ use crate::queue::{
     Backpressure, FifoId, FrameNumber, Limits, Record, Removed, TxQueues, INTERFACES, POOL,
 };
 use crate::rate_policy::{Acquisition, RatePolicies, RetryLimits};
+use crate::recovery::{Recovery, RecoveryPolicy};
 use crate::rx::{self, RxStatus};
 use crate::scheduler::Scheduler;
 use crate::stats::Stats;
@@ -66,6 +68,31 @@ pub(crate) struct Core<F, M: Memory> {
     pub(crate) stirred: bool,
     /// What is received may be what woke the host.
     pub(crate) watching: bool,
+    /// Received unicast data frames.
+    pub(crate) unicast: Unicast,
+    /// The recovery ladder.
+    pub(crate) recovery: M::Place<Recovery>,
+    /// The last core dump.
+    pub(crate) dump: Dump<M>,
+}
+
+/// Received unicast data frames, as the diagnosis wants them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unicast {
+    pub(crate) frames: u64,
+    /// Those with the retry bit: an earlier attempt was lost.
+    pub(crate) repeated: u64,
+    /// `frames` at the end of the last burst.
+    seen: u64,
+}
+
+/// The ladder where it stays. Not inlined, so that it is gone from the stack when it has its place.
+#[inline(never)]
+fn place_recovery<M: Memory>(
+    policy: RecoveryPolicy,
+    memory: &mut M,
+) -> Result<M::Place<Recovery>, NoMemory> {
+    memory.place(Recovery::new(policy))
 }
 
 impl<F: TxFrame, M: Memory> Core<F, M> {
@@ -77,6 +104,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         pieces: Pieces<M>,
         memory: &mut M,
     ) -> Result<M::Place<Self>, NoMemory> {
+        let recovery = place_recovery(config.recovery, memory)?;
         let core = Self {
             control: Control::placed(config, pieces, memory)?,
             queues: TxQueues::new(memory, POOL, Limits::DEFAULT)?,
@@ -91,6 +119,9 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
             part_count: 0,
             stirred: false,
             watching: false,
+            unicast: Unicast::default(),
+            recovery,
+            dump: Dump::new(memory)?,
         };
         memory.place(core)
     }
@@ -221,7 +252,9 @@ where
                 }
             }
             // Without memory it counts as one that was not answered.
-            None => vif.beacon_loss.handle_null(false, now),
+            None => {
+                let _no_answer = vif.beacon_loss.handle_null(false, now);
+            }
         }
     }
 
@@ -314,7 +347,7 @@ where
             }
             self.core.policies.release(policy.index);
             if let Some(vif) = self.core.control.world.vif_mut(id) {
-                vif.beacon_loss.handle_null(false, now);
+                let _no_answer = vif.beacon_loss.handle_null(false, now);
             }
         }
         None
@@ -341,8 +374,13 @@ where
         restore(&mut frame, record);
         let status = status(record);
         if record.own {
-            if let Some(vif) = core.control.world.vif_mut(fifo.interface) {
-                vif.beacon_loss.handle_null(status.is_acked(), now);
+            let world = &mut core.control.world;
+            let is_there = world
+                .vif_mut(fifo.interface)
+                .is_some_and(|vif| vif.beacon_loss.handle_null(status.is_acked(), now));
+            if is_there {
+                // The chip said that beacons stopped, and never that they came back.
+                world.diagnosis.leaked(now);
             }
             return;
         }
@@ -571,6 +609,11 @@ where
                 .power
                 .touch(Reason::Rx, Owner::Interface(interface.raw()), now);
         }
+        if control.is_data() && frame.get(4).is_some_and(|first| first & 1 == 0) {
+            let unicast = &mut self.core.unicast;
+            unicast.frames = unicast.frames.wrapping_add(1);
+            unicast.repeated = unicast.repeated.wrapping_add(u64::from(control.is_retry()));
+        }
         let Some(slot) = self.core.parts.get_mut(self.core.part_count) else {
             return Err(Anomaly::Malformed(MessageId::RECEIVE));
         };
@@ -594,6 +637,10 @@ where
         let parts = self.core.parts.get(..count);
         if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
             self.core.stats.deliveries = self.core.stats.deliveries.wrapping_add(1);
+            let unicast = &mut self.core.unicast;
+            if core::mem::replace(&mut unicast.seen, unicast.frames) != unicast.frames {
+                self.core.control.world.diagnosis.arrived(now);
+            }
             self.stack.deliver(buffer, parts);
         }
         self.apply_effects(now);

@@ -9,6 +9,7 @@ use crate::request::{InterfaceKind, Response};
 use crate::types::{AccessCategory, Dbm};
 use crate::world::World;
 use bes_hal::Memory;
+use bes_pm::psm::PmRequest;
 use bes_wsm::wire::InterfaceId;
 
 /// One of the five filter messages, in their order (specification: file 31, section 5.2).
@@ -91,6 +92,7 @@ enum What {
     ArpTemplate,
     WepKey(u8),
     WakePeriod,
+    Awake,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +177,11 @@ impl Setting {
     /// The wake-up period after a change of the DTIM period.
     pub(crate) fn wake_period(id: InterfaceId) -> Self {
         Self::new(id, What::WakePeriod)
+    }
+
+    /// Active mode, whatever the chip believes.
+    pub(crate) fn awake(id: InterfaceId) -> Self {
+        Self::new(id, What::Awake)
     }
 
     fn steps(what: What) -> [Option<SettingStep>; 5] {
@@ -267,6 +274,7 @@ fn message<M: Memory>(
         (SettingStep::Only, What::WakePeriod) => {
             command::wake_period(out, id, vif.wake_periods(), 0).into()
         }
+        (SettingStep::Only, What::Awake) => command::set_pm(out, id, PmRequest::ACTIVE).into(),
         _ => Step::Skip,
     }
 }

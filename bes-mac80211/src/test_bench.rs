@@ -18,7 +18,7 @@ use bes_hal::stack::{RxPart, Stack};
 use bes_hal::transport::{
     Burst, Progress, Reception, SlotClass, Spans, Transition, Transport, MAX_BATCH,
 };
-use bes_hal::{Duration, Instant, TransportError};
+use bes_hal::{Duration, Instant, SdioError, TransportError};
 use bes_wsm::wire::{InterfaceId, RateMask};
 use std::collections::VecDeque;
 
@@ -108,6 +108,14 @@ pub(crate) struct ScriptedTransport {
     pub(crate) frames_stay: bool,
     pub(crate) transitions: Vec<Transition>,
     pub(crate) failing: Option<Transition>,
+    /// So many begins of the transition fail, and then no more.
+    pub(crate) failures: Option<u32>,
+    /// So many transfers of each direction fail on the bus.
+    pub(crate) bad_sends: u32,
+    pub(crate) bad_receives: u32,
+    /// What aborts heal at once.
+    pub(crate) until_abort: bool,
+    pub(crate) aborts: u32,
     pub(crate) no_startup: bool,
     pub(crate) scan_time: Duration,
     configured_address: Option<MacAddress>,
@@ -128,6 +136,11 @@ impl ScriptedTransport {
             frames_stay: false,
             transitions: Vec::new(),
             failing: None,
+            failures: None,
+            bad_sends: 0,
+            bad_receives: 0,
+            until_abort: false,
+            aborts: 0,
             no_startup: false,
             scan_time: Duration::from_millis(100),
             configured_address: None,
@@ -256,6 +269,10 @@ impl Transport for ScriptedTransport {
         raised
     }
     fn receive(&mut self) -> Result<Reception<TestBuffer>, TransportError> {
+        if self.bad_receives > 0 {
+            self.bad_receives -= 1;
+            return Err(TransportError::Bus(SdioError::Crc));
+        }
         let mut bytes = Vec::new();
         let mut messages = Spans::EMPTY;
         for _ in 0..MAX_BATCH {
@@ -290,7 +307,19 @@ impl Transport for ScriptedTransport {
         let alone = u16::from_le_bytes([message[2], message[3]]) & 0x0C00 == 0x0C00;
         Ok(SlotClass { index: 0, alone })
     }
+    fn abort(&mut self) -> Result<(), TransportError> {
+        self.aborts += 1;
+        if self.until_abort {
+            self.bad_sends = 0;
+            self.bad_receives = 0;
+        }
+        Ok(())
+    }
     fn send(&mut self, batch: &[&[u8]]) -> Result<(), TransportError> {
+        if self.bad_sends > 0 {
+            self.bad_sends -= 1;
+            return Err(TransportError::Bus(SdioError::Crc));
+        }
         for message in batch {
             let len = usize::from(u16::from_le_bytes([message[0], message[1]]));
             let id = u16::from_le_bytes([message[2], message[3]]);
@@ -318,7 +347,9 @@ impl Transport for ScriptedTransport {
         let Some(transition) = self.under_way.take() else {
             return Ok(Progress::Done);
         };
-        if self.failing == Some(transition) {
+        let fails = self.failures.is_none_or(|left| left > 0);
+        if self.failing == Some(transition) && fails {
+            self.failures = self.failures.map(|left| left - 1);
             return Err(TransportError::NotReady(transition));
         }
         match transition {
@@ -391,6 +422,8 @@ impl Bench {
     pub(crate) fn off(change: impl FnOnce(&mut DeviceConfig)) -> Self {
         let mut config = DeviceConfig::new(OWN, &PARAMETERS);
         config.coexistence = false;
+        // Most tests are about what ends a session, not about what follows.
+        config.recovery = crate::recovery::RecoveryPolicy::NONE;
         change(&mut config);
         Self {
             device: Box::new(Device::new(ScriptedTransport::new(), config, &mut Heap).unwrap()),

@@ -86,6 +86,8 @@ pub(crate) struct Work {
     pub(crate) wake_period: bool,
     /// A frame waits for this WEP default key.
     pub(crate) wep_key: Option<u8>,
+    /// Tell the chip to stay awake: it dozes although nobody wanted it to.
+    pub(crate) awake: bool,
 }
 
 impl Work {
@@ -96,6 +98,7 @@ impl Work {
             || self.filters
             || self.wake_period
             || self.wep_key.is_some()
+            || self.awake
     }
 }
 
@@ -200,6 +203,7 @@ impl Vif {
         self.work.filters = false;
         self.work.wake_period = false;
         self.work.wep_key = None;
+        self.work.awake = false;
     }
 
     /// The host was suspended for so long: what was to happen at a time happens as much later (file 40, section 5.4).

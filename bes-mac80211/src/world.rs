@@ -3,6 +3,7 @@
 use crate::coex::Coex;
 use crate::config::DeviceConfig;
 use crate::control_statistics::ControlStatistics;
+use crate::diagnosis::Diagnosis;
 use crate::event::Event;
 use crate::filter::GroupFilter;
 use crate::host_sleep::HostSleep;
@@ -61,6 +62,7 @@ const EVENTS: usize = 64;
 pub(crate) struct Pieces<M: Memory> {
     power: M::Place<Power>,
     refused: M::Place<RefusedChannels>,
+    diagnosis: M::Place<Diagnosis>,
 }
 
 impl<M: Memory> Pieces<M> {
@@ -68,6 +70,7 @@ impl<M: Memory> Pieces<M> {
         Ok(Self {
             power: Power::placed(config.idle_sleep, memory)?,
             refused: place_default(memory)?,
+            diagnosis: place_default(memory)?,
         })
     }
 }
@@ -97,6 +100,8 @@ pub(crate) struct World<M: Memory> {
     pub(crate) groups: GroupFilter,
     pub(crate) refused: M::Place<RefusedChannels>,
     pub(crate) statistics: ControlStatistics,
+    /// What is wrong, if anything.
+    pub(crate) diagnosis: M::Place<Diagnosis>,
     /// Frames of each interface that are queued or inside the chip; the data path keeps it up to date.
     pub(crate) backlog: [usize; 3],
     /// Those of them that are inside the chip.
@@ -134,6 +139,7 @@ impl<M: Memory> World<M> {
             groups: GroupFilter::default(),
             refused: pieces.refused,
             statistics: ControlStatistics::default(),
+            diagnosis: pieces.diagnosis,
             backlog: [0; 3],
             in_chip: [0; 3],
             hold: [false; 3],
@@ -156,6 +162,7 @@ impl<M: Memory> World<M> {
         self.refused.clear();
         self.hold = [false; 3];
         self.verdict = None;
+        self.diagnosis.handle_restart();
     }
 
     #[inline]

@@ -19,7 +19,9 @@ use crate::wake_line::{Anomaly, Drive, LineState, Owner, WakeLine};
 use bes_hal::firmware::FirmwareSource;
 use bes_hal::frame::RxBuffer;
 use bes_hal::sdio::{Cmd53, Count, HostLimits, SdioFunction};
-use bes_hal::transport::{Burst, Progress, Reception, SlotClass, Transition, Transport, MAX_BATCH};
+use bes_hal::transport::{
+    Burst, Health, Progress, Reception, SlotClass, Transition, Transport, MAX_BATCH,
+};
 #[cfg(doc)]
 use bes_hal::BootError;
 use bes_hal::{Instant, SdioError, TransportError};
@@ -488,6 +490,13 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
         self.bus.function.retune()?;
         count(&mut self.bus.stats.retunes);
         Ok(())
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            transfers: self.bus.stats.cmd53,
+            failures: self.bus.stats.data_failures,
+        }
     }
 
     fn begin(&mut self, transition: Transition, now: Instant) -> Result<(), TransportError> {

@@ -132,8 +132,14 @@ pub struct Soak {
     pub anomalies: u32,
     /// Kinds of anomalies with their counts.
     pub anomaly_kinds: std::collections::BTreeMap<String, u32>,
-    /// How often the session had to be started anew.
+    /// How often the program had to start the session anew, because the driver had given up.
     pub recoveries: u32,
+    /// The candidate that the driver names, as numbered in the specification (file 50, section 4); 0 for none.
+    pub diagnosis: u8,
+    /// Failures that the driver did something about by itself.
+    pub incidents: u32,
+    /// What it did, by rung of the recovery ladder.
+    pub rungs: std::collections::BTreeMap<String, u32>,
     /// Faults that were injected, by name.
     pub faults: std::collections::BTreeMap<String, u64>,
 }
@@ -145,6 +151,8 @@ pub struct Throughput {
     pub mean_mib_per_s: f64,
     /// The worst minute over the mean.
     pub min_over_mean: f64,
+    /// Mean over the mean of the same soak without faults; none without faults.
+    pub kept: Option<f64>,
     /// Each minute.
     pub per_minute: Vec<f64>,
 }

@@ -96,6 +96,8 @@ pub struct Rig<S: SdioFunction<Buffer = BurstVec> = EmulatedSdio> {
     token: u32,
     /// Requests whose answers only have to arrive.
     asked: Vec<Token>,
+    /// The interface is being added again after the chip was restarted.
+    adding: Option<Token>,
     scratch: Vec<u8>,
 }
 
@@ -141,6 +143,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             address,
             token: 0,
             asked: Vec::new(),
+            adding: None,
             scratch: Vec::new(),
         }
     }
@@ -170,6 +173,7 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             let now = self.now();
             self.stack.set_now(now);
             self.stack.station.poll(now);
+            self.set_up_again();
             self.serve_station();
             self.feed(now);
             let reasons = self.doorbell.answer();
@@ -271,6 +275,48 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         self.asked.push(token);
         let _ = self.doorbell.ring(Reasons::REQUEST);
         Ok(())
+    }
+
+    /// The chip was restarted under the stack: the interface is made anew, and the station connects again, as Linux does
+    /// after `ieee80211_restart_hw`.
+    fn set_up_again(&mut self) {
+        let now = self.now();
+        if std::mem::take(&mut self.stack.restart) {
+            self.interface = None;
+            self.token += 1;
+            let token = Token(self.token);
+            let station = Request::AddInterface {
+                kind: InterfaceKind::Station,
+                address: self.address,
+            };
+            // Refused only if the device has failed again, and then it says so.
+            self.adding = self
+                .device
+                .request(token, station, now)
+                .is_ok()
+                .then_some(token);
+        }
+        let Some(adding) = self.adding else {
+            return;
+        };
+        let answer =
+            self.stack.events.iter().position(
+                |event| matches!(event, Event::Completed { token, .. } if *token == adding),
+            );
+        if let Some(Event::Completed { result, .. }) =
+            answer.and_then(|at| self.stack.events.remove(at))
+        {
+            self.adding = None;
+            if let Ok(Response::Interface(interface)) = result {
+                self.interface = Some(interface);
+                self.stack.station.reconnect(now);
+            }
+        }
+    }
+
+    /// Whether the driver heals itself, or the stack still sets up what was lost by it.
+    pub fn is_healing(&self) -> bool {
+        self.device.is_recovering() || self.stack.restart || self.adding.is_some()
     }
 
     /// Takes the answers to what was only asked.
@@ -533,6 +579,8 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     /// Does what the station wants.
     fn serve_station(&mut self) {
         let Some(interface) = self.interface else {
+            // Nothing that a station wants can be done without one.
+            while self.stack.station.wish().is_some() {}
             return;
         };
         while let Some(wish) = self.stack.station.wish() {
@@ -601,7 +649,9 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
         self.stack.station = Station::new(self.address, seed);
         self.stack.stopped = [false; 4];
         self.stack.events.clear();
+        self.stack.restart = false;
         self.asked.clear();
+        self.adding = None;
         self.interface = None;
         self.upload = None;
     }

@@ -7,8 +7,10 @@ use crate::transfer::{start_download, MSDU};
 use anyhow::{ensure, Context, Result};
 use bes_hal::{Duration, Instant};
 use bes_mac80211::event::Event;
+use bes_mac80211::recovery::Rung;
 use mock_hal::air::traffic::Pace;
 use mock_hal::air::{ApId, Width};
+use mock_hal::candidate::Candidate;
 use mock_hal::fault::{Fault, Faults, Faulty, Plan};
 use mock_hal::EmulatedSdio;
 use plotters::prelude::*;
@@ -24,9 +26,13 @@ pub struct Options {
     /// A scan of both bands every so many seconds while connected; 0 for none.
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     scan_every: u64,
-    /// Inject this fault on the bus, at random moments. Can be given several times.
+    /// Inject this fault on the bus, at random moments, or let one of the six candidates for throughput that collapses
+    /// begin, by its number. Can be given several times.
     #[arg(long = "fault", value_name = "NAME", num_args = 1.., value_parser = parse_fault)]
-    faults: Vec<Fault>,
+    faults: Vec<Trouble>,
+    /// Let the candidate begin after so many seconds instead of the minutes that the field's reports suggest.
+    #[arg(long, value_name = "SECONDS")]
+    fault_after: Option<u64>,
     /// Seed of faults and air.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -41,16 +47,37 @@ pub struct Options {
     json: bool,
 }
 
+/// What can be wrong: a fault of the bus, or a candidate of file 50, section 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A fault of the bus.
+    Bus(Fault),
+    /// A candidate.
+    Candidate(Candidate),
+}
+
 fn fault_help() -> String {
     let mut text = String::from("Faults:\n");
     for fault in Fault::ALL {
         text.push_str(&format!("  {:<18} {}\n", fault.name(), fault.explanation()));
     }
+    text.push_str("Candidates:\n");
+    for candidate in Candidate::ALL {
+        let (number, name) = (candidate.number(), candidate.name());
+        text.push_str(&format!("  {number:<18} {name}\n"));
+    }
     text
 }
 
-fn parse_fault(name: &str) -> Result<Fault, String> {
-    name.parse().map_err(|error| format!("{error}"))
+fn parse_fault(name: &str) -> Result<Trouble, String> {
+    if let Ok(number) = name.parse() {
+        return Candidate::from_number(number)
+            .map(Trouble::Candidate)
+            .ok_or_else(|| "candidates have the numbers 1 to 6".into());
+    }
+    name.parse()
+        .map(Trouble::Bus)
+        .map_err(|error| format!("{error}"))
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -76,8 +103,18 @@ fn set_out(options: &Options) -> Result<(SoakRig, ApId, Faults)> {
     let faults = faults.context("the function was not wrapped")?;
     faults.set_doorbell(rig.doorbell.clone());
     connect(&mut rig, true)?;
-    for fault in &options.faults {
-        faults.arm(*fault, fault.preset());
+    for trouble in &options.faults {
+        match trouble {
+            Trouble::Bus(fault) => faults.arm(*fault, fault.preset()),
+            Trouble::Candidate(candidate) => {
+                let act = candidate.preset();
+                let act = match options.fault_after {
+                    Some(seconds) => act.beginning(Duration::from_secs(seconds)),
+                    None => act,
+                };
+                rig.handle.set_candidate(Some(act));
+            }
+        }
     }
     start_traffic(&mut rig, open, options.rate);
     Ok((rig, open, faults))
@@ -122,7 +159,9 @@ pub fn soak(options: &Options) -> Result<Soak> {
             };
             step(&mut rig, stop);
             if rig.needs_recovery()
-                || (rig.stack.station.is_idle() && !rig.stack.station.has_wishes())
+                || (rig.stack.station.is_idle()
+                    && !rig.stack.station.has_wishes()
+                    && !rig.is_healing())
             {
                 report.recoveries += 1;
                 ensure!(
@@ -198,6 +237,7 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
         mean_mib_per_s: mean,
         min_over_mean: if mean > 0.0 { least / mean } else { 0.0 },
         per_minute: report.throughput.per_minute,
+        kept: None,
     };
     let statistics = rig.device.control_statistics();
     report.scans = Scans {
@@ -214,6 +254,14 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
         delivered,
         lost: made.saturating_sub(delivered),
     };
+    report.diagnosis = rig.device.diagnosis().number(rig.now());
+    let ladder = rig.device.recovery();
+    report.incidents = ladder.incidents();
+    report.rungs = Rung::ALL
+        .into_iter()
+        .map(|rung| (rung.name().to_owned(), ladder.record(rung).count))
+        .filter(|(_, count)| *count > 0)
+        .collect();
     report.anomalies = rig.device.anomalies().total();
     report.anomaly_kinds = rig
         .device
@@ -228,6 +276,48 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
     Ok(report)
 }
 
+/// The same soak without its troubles, to compare with; `None` if it has none. Candidate 3 is compared with what its access
+/// point grants, from the moment it begins.
+fn reference(options: &Options) -> Result<Option<f64>> {
+    if options.faults.is_empty() {
+        return Ok(None);
+    }
+    let throttled = options
+        .faults
+        .contains(&Trouble::Candidate(Candidate::AccessPointThrottles));
+    let healthy = Options {
+        faults: Vec::new(),
+        plot: None,
+        ..options.clone()
+    };
+    let mean = soak(&healthy)?.throughput.mean_mib_per_s;
+    if !throttled {
+        return Ok(Some(mean));
+    }
+    let act = Candidate::AccessPointThrottles.preset();
+    let begins = options
+        .fault_after
+        .map_or(act.begins, Duration::from_secs)
+        .as_secs_f64();
+    let all = 60.0 * f64::from(options.minutes);
+    let before = (begins / all).min(1.0);
+    let granted = act.throttling.octets_per_second as f64 / f64::from(1 << 20);
+    Ok(Some(mean * before + granted.min(mean) * (1.0 - before)))
+}
+
+/// Runs the soak, and the same without its troubles to compare with.
+pub fn compared(options: &Options) -> Result<Soak> {
+    let mut report = soak(options)?;
+    if let Some(healthy) = reference(options)? {
+        report.throughput.kept = Some(if healthy > 0.0 {
+            report.throughput.mean_mib_per_s / healthy
+        } else {
+            0.0
+        });
+    }
+    Ok(report)
+}
+
 /// Runs the command.
 pub fn run(options: &Options) -> Result<bool> {
     if let Some(path) = &options.plot {
@@ -235,7 +325,7 @@ pub fn run(options: &Options) -> Result<bool> {
         std::fs::File::create(path)
             .with_context(|| format!("cannot write the plot {}", path.display()))?;
     }
-    let report = soak(options)?;
+    let report = compared(options)?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -272,10 +362,16 @@ fn print(report: &Soak) {
         report.frames.delivered,
         report.frames.lost
     );
+    if let Some(kept) = report.throughput.kept {
+        println!("{:.1} % of the throughput without faults", 100.0 * kept);
+    }
     println!(
-        "{} recoveries, {} anomalies",
-        report.recoveries, report.anomalies
+        "diagnosis {}; {} incidents, {} restarts from outside, {} anomalies",
+        report.diagnosis, report.incidents, report.recoveries, report.anomalies
     );
+    for (rung, count) in &report.rungs {
+        println!("  {count:>8}  {rung}");
+    }
     for (kind, count) in &report.anomaly_kinds {
         println!("  {count:>8}  {kind}");
     }

@@ -6,7 +6,7 @@ use bes_hal::frame::RxBuffer;
 use bes_hal::memory::Heap;
 use bes_hal::stack::{RxPart, Stack};
 use bes_hal::Instant;
-use bes_mac80211::event::Event;
+use bes_mac80211::event::{Event, LossReason};
 use bes_mac80211::rx::RxStatus;
 use bes_mac80211::tx::TxStatus;
 use bes_mac80211::types::AccessCategory;
@@ -58,6 +58,8 @@ pub struct SimStack {
     pub events: VecDeque<Event>,
     /// Queues that the driver stopped.
     pub stopped: [bool; 4],
+    /// The driver runs again and knows nothing: interface and connection have to be made anew.
+    pub restart: bool,
     /// Marks of frames under way, by their address in memory order of sending.
     marks: VecDeque<(Vec<u8>, Mark)>,
     spare: Vec<SimFrame>,
@@ -74,6 +76,7 @@ impl SimStack {
             kept: None,
             events: VecDeque::new(),
             stopped: [false; 4],
+            restart: false,
             marks: VecDeque::new(),
             spare: Vec::new(),
             now: Instant::ZERO,
@@ -182,6 +185,21 @@ impl Stack for SimStack {
             Event::QueueWake {
                 access_category, ..
             } => self.stopped[access_category.index()] = false,
+            // The driver's own doing, and no reason to stay away.
+            Event::ConnectionLost {
+                reason: LossReason::Reset,
+                ..
+            } => {
+                self.station.handle_restart();
+                self.station.reconnect(self.now);
+                self.events.push_back(event);
+            }
+            Event::ChipRestarted => {
+                self.station.handle_restart();
+                self.stopped = [false; 4];
+                self.restart = true;
+                self.events.push_back(event);
+            }
             Event::ConnectionLost { .. } => {
                 self.station.handle_loss();
                 self.events.push_back(event);

@@ -35,6 +35,7 @@ enum State {
     },
     Sent {
         id: u16,
+        sent_at: Instant,
         deadline: Instant,
         slot: TxSlot,
     },
@@ -50,8 +51,8 @@ pub(crate) struct CommandSlot<M: Memory> {
 /// Whether a received confirm answers the outstanding command.
 #[derive(Debug)]
 pub(crate) enum Match {
-    /// It does; this is its credit.
-    Answer(TxSlot),
+    /// It does; this is its credit, and when the command was sent.
+    Answer(TxSlot, Instant),
     /// Another command is outstanding.
     Other,
     /// None is.
@@ -145,6 +146,7 @@ impl<M: Memory> CommandSlot<M> {
         if let State::Written { id, timeout } = self.state {
             self.state = State::Sent {
                 id,
+                sent_at: now,
                 deadline: now.after(timeout),
                 slot,
             };
@@ -165,7 +167,7 @@ impl<M: Memory> CommandSlot<M> {
             return Match::Other;
         }
         match core::mem::replace(&mut self.state, State::Idle) {
-            State::Sent { slot, .. } => Match::Answer(slot),
+            State::Sent { slot, sent_at, .. } => Match::Answer(slot, sent_at),
             other => {
                 self.state = other;
                 Match::Nothing
@@ -240,8 +242,8 @@ mod tests {
     #[test]
     fn d13_a_confirm_of_the_other_class_does_not_answer() {
         assert!(matches!(sent(0x0006).answer(0x0C27), Match::Other));
-        assert!(matches!(sent(0x0C27).answer(0x0C27), Match::Answer(_)));
-        assert!(matches!(sent(0x0006).answer(0x0406), Match::Answer(_)));
+        assert!(matches!(sent(0x0C27).answer(0x0C27), Match::Answer(..)));
+        assert!(matches!(sent(0x0006).answer(0x0406), Match::Answer(..)));
         assert!(matches!(sent(0x0006).answer(0x0407), Match::Other));
     }
 
@@ -249,14 +251,14 @@ mod tests {
     fn interface_and_sequence_of_a_confirm_do_not_matter() {
         assert!(matches!(
             sent(0x0006).answer(0xA406 | 1 << 6),
-            Match::Answer(_)
+            Match::Answer(..)
         ));
     }
 
     #[test]
     fn a_second_confirm_answers_nothing() {
         let mut command = sent(0x0006);
-        assert!(matches!(command.answer(0x0406), Match::Answer(_)));
+        assert!(matches!(command.answer(0x0406), Match::Answer(..)));
         assert!(matches!(command.answer(0x0406), Match::Nothing));
     }
 }

@@ -10,6 +10,7 @@
 //! | [`command`] | the one outstanding command |
 //! | [`sequence`] | sequence numbers |
 //! | [`anomaly`] | what should not happen, counted |
+//! | [`message_log`] | the last messages that were not frames |
 //! | [`recovery`] | why a session cannot go on |
 //! | [`stats`] | what was counted |
 #![cfg_attr(not(test), no_std)]
@@ -19,6 +20,7 @@ pub mod bottom_half;
 pub mod client;
 pub mod command;
 pub mod in_flight;
+pub mod message_log;
 pub mod recovery;
 pub mod sequence;
 pub mod stats;

@@ -48,6 +48,9 @@ pub enum RecoveryReason {
     /// A procedure that cannot be skipped was refused by the chip.
     #[error("chip refused {0}")]
     Refused(MessageId),
+    /// Nothing failed, but the driver has seen what is wrong: the candidate of file 50, section 4.
+    #[error("candidate {0} was diagnosed")]
+    Diagnosed(u8),
     /// Somebody asked for it.
     #[error("asked for")]
     Requested,

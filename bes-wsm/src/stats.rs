@@ -19,4 +19,8 @@ pub struct Stats {
     pub tx_commands: u64,
     /// Transmit confirms that matched a frame.
     pub tx_confirms: u64,
+    /// Commands that were confirmed.
+    pub command_confirms: u64,
+    /// How long they took from transfer to confirm, together, in microseconds.
+    pub command_micros: u64,
 }

@@ -20,7 +20,6 @@ use crate::trace::Traced;
 use bes_hal::doorbell::Reasons;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::Stack;
-use bes_hal::{SdioError, TransportError};
 use bes_mac80211::config::DeviceConfig;
 use bes_mac80211::device::{Device, DeviceState};
 use bes_mac80211::event::Event;
@@ -30,7 +29,6 @@ use bes_mac80211::tx::TxStatus;
 use bes_mac80211::types::MacAddress;
 use bes_sdio_bus::sdd::SDD;
 use bes_sdio_bus::{Config as BusConfig, SdioTransport};
-use bes_wsm::recovery::RecoveryReason;
 use kernel::device;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -42,9 +40,6 @@ pub(crate) type Driver<S> =
 
 /// Requests of the owner itself. Those of the stack above have other tokens; answers to this one are of no interest to it.
 pub(crate) const OWNER: Token = Token(u32::MAX);
-
-/// How often a boot is tried before the device is given up. The second one begins with a power cycle.
-const BOOTS: u32 = 2;
 
 /// What stands above the device.
 pub(crate) trait Upper:
@@ -150,7 +145,8 @@ struct Live<S: Upper> {
 /// How far the device is on its way to being registered.
 enum Stage {
     Booting {
-        attempts: u32,
+        /// The device was asked to.
+        asked: bool,
     },
     /// Registered: what happens from here on is the business of the stack above.
     Registered,
@@ -198,7 +194,7 @@ fn driver<S: Upper>(
     address: MacAddress,
 ) -> Result<Driver<S>> {
     let transport = SdioTransport::new(function, files, BusConfig::default());
-    let transport = Traced::new(transport, device.clone())?;
+    let transport = Traced::new(transport, device.clone());
     let config = DeviceConfig::new(address, &SDD);
     Device::new(transport, config, &mut Tables).map_err(|_| ENOMEM)
 }
@@ -215,18 +211,9 @@ fn live<S: Upper>(
         driver,
         stack,
         registry,
-        stage: Stage::Booting { attempts: 0 },
+        stage: Stage::Booting { asked: false },
     };
     Ok(KBox::new(live, GFP_KERNEL)?)
-}
-
-/// Whether it may help to boot again.
-fn may_pass(reason: RecoveryReason) -> bool {
-    match reason {
-        RecoveryReason::Transport(TransportError::Boot(error)) => error.may_pass(),
-        RecoveryReason::Transport(TransportError::Bus(error)) => error != SdioError::NoCard,
-        _ => true,
-    }
 }
 
 impl<S: Upper> Live<S> {
@@ -254,11 +241,11 @@ impl<S: Upper> Live<S> {
 
     /// The way to the registration. `true` if the device may have been asked for something.
     fn advance(&mut self) -> bool {
-        let Stage::Booting { attempts } = self.stage else {
+        let Stage::Booting { asked } = self.stage else {
             return false;
         };
         match self.driver.state() {
-            DeviceState::Off => self.boot(attempts),
+            DeviceState::Off if !asked => self.boot(),
             DeviceState::Ready => {
                 self.driver.transport_mut().firmware_mut().release();
                 let (stack, driver) = (&mut self.stack, &mut self.driver);
@@ -278,14 +265,6 @@ impl<S: Upper> Live<S> {
                 }
                 false
             }
-            DeviceState::NeedsRecovery(reason) if attempts < BOOTS && may_pass(reason) => {
-                dev_warn!(
-                    self.device,
-                    "boot failed ({}), trying again\n",
-                    Shown(reason)
-                );
-                self.boot(attempts)
-            }
             DeviceState::NeedsRecovery(reason) => {
                 dev_err!(self.device, "boot failed: {}\n", Shown(reason));
                 self.driver.transport_mut().firmware_mut().release();
@@ -296,10 +275,8 @@ impl<S: Upper> Live<S> {
         }
     }
 
-    fn boot(&mut self, attempts: u32) -> bool {
-        self.stage = Stage::Booting {
-            attempts: attempts + 1,
-        };
+    fn boot(&mut self) -> bool {
+        self.stage = Stage::Booting { asked: true };
         let now = self.driver.transport().function().now();
         match self.driver.request(OWNER, Request::Boot, now) {
             Ok(()) => true,

@@ -10,16 +10,21 @@
 //! | `in_flight` | frames inside the chip: packet id, age |
 //! | `anomalies` | what was not as it should be: how often, and the last of them with their time |
 //! | `messages` | the last messages to and from the chip that were not frames |
+//! | `recovery` | the recovery ladder: each rung with its counter and last reason; the name of a rung, written to it, tries it |
+//! | `diagnosis` | what is wrong if throughput collapses, and what speaks for it |
+//! | `dump` | the last core dump |
 //!
 //! Only the owner of the bus knows all that. Whoever reads a file asks it, and waits for the answer, at most for two
 //! seconds.
 
 use crate::abstractions::completion::Once;
 use crate::bus::Driver;
-use crate::calls::Calls;
+use crate::calls::{Calls, Owned};
 use crate::stack::{MacStack, StackCounters};
 use bes_hal::{Duration, Instant};
 use bes_mac80211::queue::FifoId;
+use bes_mac80211::recovery::Rung;
+use bes_mac80211::request::Request;
 use bes_wsm::wire::InterfaceId;
 use core::fmt::{self, Write as _};
 use core::sync::atomic::Ordering;
@@ -29,9 +34,13 @@ use kernel::device::Device;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::uaccess::UserSliceReader;
 
 /// How long a reader waits for the owner.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How long somebody who asks for a rung waits for its end: it may load the firmware.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(40);
 
 /// A file of the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +57,12 @@ pub(crate) enum Page {
     Anomalies,
     /// `messages`.
     Messages,
+    /// `recovery`.
+    Recovery,
+    /// `diagnosis`.
+    Diagnosis,
+    /// `dump`.
+    Dump,
 }
 
 /// Text of a page. What does not fit into memory is left out.
@@ -194,7 +209,17 @@ fn write_page(
                 writeln!(out, "{} {}", record.at, record.anomaly)?;
             }
         }
-        Page::Messages => driver.transport().show(out)?,
+        Page::Messages => {
+            for logged in bottom_half.messages().iter() {
+                writeln!(out, "{logged}")?;
+            }
+        }
+        Page::Recovery => write!(out, "{}", driver.recovery())?,
+        Page::Diagnosis => write!(out, "{}", driver.diagnosis())?,
+        Page::Dump => {
+            let text = driver.core_dump().map_or(&[][..], |(_, text)| text);
+            out.write_str(core::str::from_utf8(text).unwrap_or("not text\n"))?;
+        }
     }
     Ok(())
 }
@@ -221,6 +246,24 @@ fn show(target: &Target, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Res
     }
 }
 
+/// Longest name of a rung that is looked at.
+const NAME: usize = 32;
+
+/// Tries the rung whose name is written, and waits for its end.
+fn recover(target: &Target, from: &mut UserSliceReader) -> Result {
+    let mut name = [0; NAME];
+    let len = from.len();
+    let name = name.get_mut(..len).ok_or(EINVAL)?;
+    from.read_slice(name)?;
+    let name = core::str::from_utf8(name).map_err(|_| EINVAL)?;
+    let rung = Rung::named(name.trim()).ok_or(EINVAL)?;
+    let request = Owned::Plain(Request::Recover(rung));
+    target
+        .calls
+        .ask_outside(request, RECOVERY_LIMIT)
+        .map(|_done| ())
+}
+
 /// The folder. It goes when this value is dropped.
 #[pin_data]
 pub(crate) struct Folder {
@@ -236,6 +279,12 @@ pub(crate) struct Folder {
     anomalies: File<Target>,
     #[pin]
     messages: File<Target>,
+    #[pin]
+    recovery: File<Target>,
+    #[pin]
+    diagnosis: File<Target>,
+    #[pin]
+    dump: File<Target>,
 }
 
 impl Folder {
@@ -259,6 +308,14 @@ impl Folder {
                 in_flight <- dir.read_callback_file(c"in_flight", target(Page::InFlight), &show),
                 anomalies <- dir.read_callback_file(c"anomalies", target(Page::Anomalies), &show),
                 messages <- dir.read_callback_file(c"messages", target(Page::Messages), &show),
+                recovery <- dir.read_write_callback_file(
+                    c"recovery",
+                    target(Page::Recovery),
+                    &show,
+                    &recover
+                ),
+                diagnosis <- dir.read_callback_file(c"diagnosis", target(Page::Diagnosis), &show),
+                dump <- dir.read_callback_file(c"dump", target(Page::Dump), &show),
             }),
             GFP_KERNEL,
         )

@@ -222,6 +222,14 @@ impl<B: BurstMemory> SdioFunction for KernelFunction<B> {
         }
     }
 
+    fn abort(&mut self) -> Result<(), SdioError> {
+        Ok(self.bus.abort()?)
+    }
+
+    fn retune(&mut self) -> Result<(), SdioError> {
+        Ok(self.bus.retune()?)
+    }
+
     fn set_wake_line(&mut self, asserted: bool) {
         // A line that does not answer is a board's defect; the chip then does not wake, which is seen and counted.
         let _ = self.lines.set_wake(asserted);

@@ -14,6 +14,7 @@
 //! behind the frames of their round, so that what a scan found is known when the scan is over.
 
 use crate::abstractions::burst::BurstBuffer;
+use crate::abstractions::core_dump;
 use crate::abstractions::bus_thread::Bell;
 use crate::abstractions::mac80211::batch::Batch;
 use crate::abstractions::mac80211::capabilities::Capabilities;
@@ -31,12 +32,13 @@ use crate::tables::Tables;
 use crate::trace::Watch;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::{RxPart, Stack};
-use bes_hal::{Instant, SdioError, TransportError};
+use bes_hal::Instant;
 use bes_mac80211::address::derived;
 use bes_mac80211::error::RequestError;
 use bes_mac80211::event::{Event, SignalLevel};
+use bes_mac80211::recovery::Rung;
 use bes_mac80211::registration::{QUEUES, TX_HEADROOM, TX_TAILROOM};
-use bes_mac80211::request::{Request, Token};
+use bes_mac80211::request::Token;
 use bes_mac80211::rx::RxStatus;
 use bes_mac80211::tx::{TxOutcome, TxStatus};
 use bes_mac80211::types::{AccessCategory, MacAddress, TxInfo};
@@ -53,9 +55,6 @@ const EVENTS: usize = 32;
 
 /// Requests that wait for their answer: the device takes no more at a time.
 const WAITING: usize = 64;
-
-/// How often a boot after a failure is tried before mac80211 is told to give the interfaces up.
-const BOOT_ATTEMPTS: u32 = 3;
 
 /// What the stack counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,17 +77,6 @@ pub(crate) struct StackCounters {
     pub(crate) recoveries: u64,
 }
 
-/// Recovery after the device has lost its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Recovery {
-    /// None is needed.
-    None,
-    /// The firmware is to be loaded; so many attempts failed.
-    Due(u32),
-    /// It is being loaded, and this is its request.
-    Booting(Token, u32),
-}
-
 /// mac80211, as the device sees it.
 pub(crate) struct MacStack {
     device: ARef<device::Device>,
@@ -101,7 +89,8 @@ pub(crate) struct MacStack {
     ampdu: u32,
     /// The firmware was just loaded.
     booted: bool,
-    recovery: Recovery,
+    /// Core dumps that were handed to user space.
+    dumps: u32,
     counters: StackCounters,
     watch: Watch,
     /// Goes before what its readers wait for.
@@ -115,8 +104,7 @@ impl MacStack {
     /// Gives the device requests and frames. `true` if there were any.
     fn feed(&mut self, driver: &mut MacDriver) -> bool {
         let now = driver.transport().function().now();
-        let mut fed = self.feed_recovery(driver, now);
-        fed |= self.feed_requests(driver, now);
+        let mut fed = self.feed_requests(driver, now);
         fed |= self.feed_frames(driver, now);
         fed | self.feed_queues(driver, now)
     }
@@ -124,18 +112,6 @@ impl MacStack {
     fn next_token(&mut self) -> Token {
         self.token = self.token.wrapping_add(1);
         Token(self.token)
-    }
-
-    fn feed_recovery(&mut self, driver: &mut MacDriver, now: Instant) -> bool {
-        let Recovery::Due(failures) = self.recovery else {
-            return false;
-        };
-        let token = self.next_token();
-        if driver.request(token, Request::Boot, now).is_err() {
-            return false;
-        }
-        self.recovery = Recovery::Booting(token, failures);
-        true
     }
 
     fn feed_requests(&mut self, driver: &mut MacDriver, now: Instant) -> bool {
@@ -282,7 +258,17 @@ impl MacStack {
                     "power save is off: the access point does not do it well\n"
                 );
             }
-            Event::RecoveryNeeded(reason) => self.device_failed(reason),
+            Event::Recovering { rung, reason } => self.recovering(rung, reason),
+            Event::CardReset { done } => {
+                let what = if done { "was" } else { "is being" };
+                dev_info!(self.device, "the chip {what} reset, and Bluetooth on it with it\n");
+            }
+            Event::ChipRestarted => {
+                if self.calls.begin_restart() {
+                    self.hardware.restart();
+                }
+            }
+            Event::RecoveryNeeded(reason) => self.given_up(reason),
             Event::Booted => self.booted = true,
             Event::Joined { .. }
             | Event::StationInactive { .. }
@@ -298,12 +284,6 @@ impl MacStack {
     }
 
     fn answer(&mut self, token: Token, result: Answer) {
-        if let Recovery::Booting(boot, failures) = self.recovery {
-            if token == boot {
-                self.recovered(result, failures);
-                return;
-            }
-        }
         match self.waiting.iter().position(|(theirs, _)| *theirs == token) {
             Some(at) => {
                 if let Ok((_, ticket)) = self.waiting.remove(at) {
@@ -315,48 +295,33 @@ impl MacStack {
         }
     }
 
-    /// The device has lost its state. One that is not in use is booted when it is needed, and who tried to use it has
-    /// been told.
-    fn device_failed(&mut self, reason: RecoveryReason) {
-        self.end_scan(true);
-        if !self.calls.is(Life::Started) || self.recovery != Recovery::None {
+    /// The driver does something about a failure. What costs no connection is only counted.
+    fn recovering(&mut self, rung: Rung, reason: RecoveryReason) {
+        if rung <= Rung::Abort {
+            dev_dbg!(self.device, "{}: {}\n", Shown(reason), Shown(rung));
             return;
         }
-        dev_err!(self.device, "the device has failed: {}\n", Shown(reason));
+        dev_warn!(self.device, "{}: {}\n", Shown(reason), Shown(rung));
         self.counters.recoveries = self.counters.recoveries.wrapping_add(1);
-        if reason == RecoveryReason::Transport(TransportError::Bus(SdioError::NoCard)) {
-            self.give_up();
-        } else {
-            self.recovery = Recovery::Due(0);
+        self.end_scan(true);
+    }
+
+    /// Nothing more is tried. Interfaces are closed; whoever opens one again has the device booted once more.
+    fn given_up(&self, reason: RecoveryReason) {
+        dev_err!(self.device, "given up: {}\n", Shown(reason));
+        self.end_scan(true);
+        if !self.calls.is(Life::Stopped) {
+            self.hardware.close_interfaces();
         }
     }
 
-    /// The boot after a failure is over.
-    fn recovered(&mut self, result: Answer, failures: u32) {
-        match result {
-            Err(_) if failures + 1 < BOOT_ATTEMPTS => self.recovery = Recovery::Due(failures + 1),
-            Err(error) => {
-                dev_err!(
-                    self.device,
-                    "the device does not come back: {}\n",
-                    Shown(error)
-                );
-                self.recovery = Recovery::None;
-                self.give_up();
+    /// Hands the core dump of an incident to user space, once.
+    fn hand_over_dump(&mut self, driver: &MacDriver) {
+        if let Some((number, text)) = driver.core_dump() {
+            if self.dumps != number {
+                self.dumps = number;
+                core_dump::hand_over(&self.device, text);
             }
-            Ok(_) => {
-                self.recovery = Recovery::None;
-                if self.calls.begin_restart() {
-                    self.hardware.restart();
-                }
-            }
-        }
-    }
-
-    /// Connections end. Whoever switches the interfaces off and on again has the device booted once more.
-    fn give_up(&self) {
-        for interface in InterfaceId::ALL {
-            self.hardware.connection_lost(convert::number(interface));
         }
     }
 }
@@ -383,7 +348,7 @@ impl Upper for MacStack {
             token: 0,
             ampdu: 0,
             booted: false,
-            recovery: Recovery::None,
+            dumps: 0,
             counters: StackCounters::default(),
             watch: Watch::default(),
             _folder: folder,
@@ -400,6 +365,7 @@ impl Upper for MacStack {
 
     fn settle(&mut self, driver: &mut MacDriver) {
         self.hand_over();
+        self.hand_over_dump(driver);
         if core::mem::take(&mut self.booted) {
             driver.transport_mut().firmware_mut().release();
         }

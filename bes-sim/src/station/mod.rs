@@ -220,6 +220,25 @@ impl Station {
             bss: bss.clone(),
             master,
         };
+        self.begin(target, now);
+    }
+
+    /// The driver lost the connection without its access point hearing of it: connects to the same network again, with
+    /// keys of its own.
+    pub fn reconnect(&mut self, now: Instant) {
+        if let Some(target) = self.target.take() {
+            self.begin(target, now);
+        }
+    }
+
+    /// The driver knows nothing any more: everything waits for [`reconnect`](Self::reconnect).
+    pub fn handle_restart(&mut self) {
+        self.wishes.clear();
+        self.state = State::Idle;
+    }
+
+    fn begin(&mut self, target: Target, now: Instant) {
+        let bss = &target.bss;
         if let (Some(channel), Some(ssid)) =
             (Channel::new(bss.channel.into()), Ssid::new(&bss.ssid))
         {

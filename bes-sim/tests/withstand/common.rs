@@ -6,6 +6,7 @@ use bes_hal::sdio::SdioFunction;
 use bes_hal::Duration;
 use bes_mac80211::device::DeviceState;
 use bes_mac80211::event::Event;
+use bes_mac80211::recovery::RecoveryPolicy;
 use bes_sim::images::{image, Images};
 use bes_sim::rig::{Rig, Setup, Upload, ADDRESS};
 use bes_wsm::anomaly::AnomalyKind;
@@ -86,6 +87,9 @@ pub(crate) fn air() -> (Air, ApId) {
 /// Settings of a story, to be changed.
 pub(crate) fn setup(air: Air) -> Setup {
     let mut setup = Setup::new(air);
+    // These stories are about what ends a session, and that nothing is lost by it; what the driver does about it by itself
+    // is told in the stories of recovery.
+    setup.device.recovery = RecoveryPolicy::NONE;
     setup.images = images();
     setup
 }

@@ -8,4 +8,5 @@ mod common;
 mod connection;
 mod files;
 mod messages;
+mod recovery;
 mod suspend;

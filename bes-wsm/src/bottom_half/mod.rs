@@ -63,6 +63,7 @@ use crate::anomaly::{Anomalies, Anomaly};
 use crate::client::{Client, CommandError, ReturnReason};
 use crate::command::CommandSlot;
 use crate::in_flight::InFlight;
+use crate::message_log::MessageLog;
 use crate::recovery::RecoveryReason;
 use crate::sequence::Sequence;
 use crate::stats::Stats;
@@ -110,6 +111,8 @@ pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     rx_sequence: Sequence,
     /// A frame that is in the table but did not fit into the last batch.
     carry: Option<u8>,
+    /// A batch whose transfer failed: nothing else may be sent before it (file 10, section 4.4).
+    unsent: Option<send::Unsent>,
     /// The announcement has to be read.
     rx_due: bool,
     /// It has to be read again at this time, for the n-th time.
@@ -119,6 +122,7 @@ pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     last_confirm: Instant,
     sweep_at: Instant,
     anomalies: Anomalies,
+    log: MessageLog<M>,
     stats: Stats,
     /// `Send`, but not `Sync`.
     not_shared: PhantomData<Cell<()>>,
@@ -141,6 +145,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             tx_sequence: Sequence::START,
             rx_sequence: Sequence::START,
             carry: None,
+            unsent: None,
             rx_due: false,
             settle: None,
             last_look: Instant::ZERO,
@@ -148,6 +153,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             last_confirm: Instant::ZERO,
             sweep_at: Instant::NEVER,
             anomalies: Anomalies::default(),
+            log: MessageLog::new(memory)?,
             stats: Stats::default(),
             not_shared: PhantomData,
         })
@@ -190,6 +196,11 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     /// Whether the chip has reported its start and messages flow.
     pub fn is_ready(&self) -> bool {
         self.session == Session::Ready
+    }
+
+    /// Whether there is a session.
+    pub fn is_open(&self) -> bool {
+        self.session != Session::Closed
     }
 
     /// Whether the bus may be used. While the chip sleeps nothing is read or sent; what comes meanwhile waits.
@@ -249,12 +260,36 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     pub const fn anomalies_mut(&mut self) -> &mut Anomalies {
         &mut self.anomalies
     }
+
+    /// The last messages that were not frames.
+    pub const fn messages(&self) -> &MessageLog<M> {
+        &self.log
+    }
+
+    /// Gives every frame in flight back as lost. Their credits stay out: the chip may answer yet. For a chip that was
+    /// told to forget them. Not while a batch has to be sent again: until the chip has that one, it takes nothing
+    /// else, and then it confirms all of them.
+    pub fn forget_frames<C>(&mut self, client: &mut C, now: Instant)
+    where
+        C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
+    {
+        if self.unsent.is_some() {
+            return;
+        }
+        self.carry = None;
+        while let Some((frame, tag)) = self.in_flight.take_overdue(Instant::NEVER) {
+            client.returned(frame, tag, ReturnReason::ConfirmLost, now);
+        }
+        self.last_confirm = now;
+    }
+
     /// Does what there is to do: receives, sends, and looks after deadlines, until nothing is left or the bound of one
     /// run is reached.
     ///
     /// # Errors
     ///
-    /// Why the session cannot go on. The caller [`close`](Self::close)s it.
+    /// Why the session cannot go on. The caller [`close`](Self::close)s it. After [`RecoveryReason::Transport`] with
+    /// [`TransportError::Bus`](bes_hal::TransportError::Bus) it may also run it again: what failed is repeated.
     pub fn run<C>(&mut self, client: &mut C) -> Result<Work, RecoveryReason>
     where
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
@@ -270,6 +305,10 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         // A burst found by a look that nothing but the period asked for had its interrupt lost.
         let mut polled = !self.rx_due && self.settle.is_none();
         self.look_if_due(now);
+        // What failed goes first: until the chip has it for certain, nothing else may be sent, and no confirm is due for it.
+        if self.unsent.is_some() {
+            self.send_again(now)?;
+        }
         for _ in 0..ROUNDS {
             let mut progress = false;
             if self.rx_due {
@@ -312,6 +351,12 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         Ok(Work::More)
     }
 
+    /// The bus failed half-way and works again: the announcement has to be read, whatever was known of it.
+    pub fn resume(&mut self) {
+        self.rx_due = true;
+        self.settle = None;
+    }
+
     /// Ends the session: the outstanding command and every frame in flight go back to the client, and credits are void.
     /// The transport is not touched.
     pub fn close<C>(&mut self, client: &mut C, now: Instant)
@@ -322,6 +367,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         self.rx_due = false;
         self.settle = None;
         self.carry = None;
+        self.unsent = None;
         let outstanding = !self.command.is_idle();
         if let Some(slot) = self.command.clear() {
             self.window.release(slot);

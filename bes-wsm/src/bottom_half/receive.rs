@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::command::{Match, IDENTITY};
 use crate::recovery::RecoveryReason;
 use crate::sequence::SequenceClass;
+use crate::wire::describe::Direction;
 use crate::wire::startup::Startup;
 use crate::wire::tx::{MultiTransmitConfirm, TransmitConfirm};
 use crate::wire::{confirm, Confirm, MessageId};
@@ -68,6 +69,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         let id = u16::from_le_bytes([low, high]);
         // The exception is outside the sequence (file 20, section 2.4).
         if id & IDENTITY == 0x0800 {
+            self.log.note(now, Direction::FromChip, message);
             self.note(client.indication(message, now), now);
             return Err(RecoveryReason::Exception);
         }
@@ -92,17 +94,23 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             }
             0x0404 => self.confirm_one(client, message, id, now),
             0x041E => self.confirm_many(client, message, id, now),
-            0x0801 => self.startup(client, message, now)?,
-            id_class => match id_class & 0x0C00 {
-                0x0400 => self.confirm_command(client, message, id, now),
-                0x0800 if unknown_interface => {}
-                0x0800 => self.note(client.indication(message, now), now),
-                0x0C00 => self.mcu(client, message, id, now),
-                // A chip sends no requests.
-                _ => self
-                    .anomalies
-                    .record(Anomaly::UnknownMessage(MessageId::from_raw(id)), now),
-            },
+            0x0801 => {
+                self.log.note(now, Direction::FromChip, message);
+                self.startup(client, message, now)?;
+            }
+            id_class => {
+                self.log.note(now, Direction::FromChip, message);
+                match id_class & 0x0C00 {
+                    0x0400 => self.confirm_command(client, message, id, now),
+                    0x0800 if unknown_interface => {}
+                    0x0800 => self.note(client.indication(message, now), now),
+                    0x0C00 => self.mcu(client, message, id, now),
+                    // A chip sends no requests.
+                    _ => self
+                        .anomalies
+                        .record(Anomaly::UnknownMessage(MessageId::from_raw(id)), now),
+                }
+            }
         }
         Ok(())
     }
@@ -202,8 +210,16 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
     {
         match self.command.answer(id) {
-            Match::Answer(slot) => {
+            Match::Answer(slot, sent_at) => {
                 self.window.release(slot);
+                let stats = &mut self.stats;
+                stats.command_confirms = stats.command_confirms.wrapping_add(1);
+                stats.command_micros = stats.command_micros.wrapping_add(
+                    now.since(sent_at)
+                        .as_micros()
+                        .try_into()
+                        .unwrap_or(u64::MAX),
+                );
                 // The chip lives: frames that waited behind a slow command get their full time (file 20, 15.5).
                 self.last_confirm = now;
                 if confirm::check(message).is_err() {

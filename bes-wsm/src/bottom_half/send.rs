@@ -6,10 +6,11 @@ use crate::in_flight::{Entry, InFlight, Route};
 use crate::recovery::RecoveryReason;
 use crate::sequence::Sequence;
 use crate::tx_window::{TxSlot, TxWindow};
+use crate::wire::describe::Direction;
 use crate::wire::tx::TRANSMIT_HEADER_LEN;
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{SlotClass, Transport, MAX_BATCH};
-use bes_hal::{Instant, Memory};
+use bes_hal::{Instant, Memory, TransportError};
 
 /// With at least this many frames in flight the air has work, and a batch smaller than this waits for more credits.
 /// Small batches cost a bus command each; the confirms that are due will make the batch larger.
@@ -29,6 +30,15 @@ struct Batch<'a, T, F, G, M: Memory> {
     class: Option<SlotClass>,
     /// Room for messages, without the command.
     limit: usize,
+    entries: [u8; MAX_BATCH],
+    count: usize,
+}
+
+/// A batch whose transfer failed. Whether the chip has it is not known; sent again, it is right in both cases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unsent {
+    /// The outstanding command is its first message.
+    command: bool,
     entries: [u8; MAX_BATCH],
     count: usize,
 }
@@ -164,21 +174,14 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             return Ok(false);
         }
 
-        let mut batch: [&[u8]; MAX_BATCH] = [&[]; MAX_BATCH];
-        let mut places = batch.iter_mut();
-        let mut messages = count;
         if command.is_some() {
-            messages = messages.saturating_add(1);
-            if let Some(place) = places.next() {
-                *place = self.command.bytes();
-            }
+            self.log.note(now, Direction::ToChip, self.command.bytes());
         }
-        for (place, entry) in places.zip(entries.iter().take(count)) {
-            if let Some(frame) = self.in_flight.frame(usize::from(*entry)) {
-                *place = frame.bytes();
-            }
-        }
-        let sent = self.transport.send(batch.get(..messages).unwrap_or(&[]));
+        let sent = self.transfer(Unsent {
+            command: command.is_some(),
+            entries,
+            count,
+        });
         self.stats.tx_batches = self.stats.tx_batches.wrapping_add(1);
         self.stats.tx_frames = self
             .stats
@@ -190,6 +193,42 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         }
         sent?;
         Ok(true)
+    }
+
+    /// Sends the batch that failed before, if there is one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn send_again(&mut self, now: Instant) -> Result<(), RecoveryReason> {
+        if let Some(unsent) = self.unsent.take() {
+            self.transfer(unsent)?;
+            // Its frames have their full time from now on.
+            self.last_confirm = now;
+        }
+        Ok(())
+    }
+
+    /// One transfer. A batch whose transfer failed on the bus is kept.
+    #[inline(always)]
+    fn transfer(&mut self, what: Unsent) -> Result<(), RecoveryReason> {
+        let mut batch: [&[u8]; MAX_BATCH] = [&[]; MAX_BATCH];
+        let mut places = batch.iter_mut();
+        let mut messages = what.count;
+        if what.command {
+            messages = messages.saturating_add(1);
+            if let Some(place) = places.next() {
+                *place = self.command.bytes();
+            }
+        }
+        for (place, entry) in places.zip(what.entries.iter().take(what.count)) {
+            if let Some(frame) = self.in_flight.frame(usize::from(*entry)) {
+                *place = frame.bytes();
+            }
+        }
+        let sent = self.transport.send(batch.get(..messages).unwrap_or(&[]));
+        if let Err(TransportError::Bus(_)) = sent {
+            self.unsent = Some(what);
+        }
+        Ok(sent?)
     }
 
     fn write_command<C>(&mut self, client: &mut C, now: Instant)

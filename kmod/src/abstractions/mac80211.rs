@@ -28,8 +28,9 @@ mod callbacks;
 
 use super::bindings;
 use super::skb::SkBuff;
+
 use core::marker::PhantomData;
-use core::mem::size_of;
+use core::mem::{size_of, ManuallyDrop};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::device::Device;
@@ -232,8 +233,24 @@ pub(crate) struct Hardware<T: Operations> {
     hw: NonNull<bindings::ieee80211_hw>,
     _data: Arc<T>,
     registered: AtomicBool,
+    /// Freed before `hw`.
+    closer: ManuallyDrop<Closer>,
     _tables: KBox<Tables>,
     _device: ARef<Device>,
+}
+
+/// Closes the interfaces of hardware.
+///
+/// # Invariants
+///
+/// Made by `bes_closer_new` for a `hw` that outlives it.
+struct Closer(NonNull<bindings::bes_closer>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        // SAFETY: Valid by the type invariants, and not used again.
+        unsafe { bindings::bes_closer_free(self.0.as_ptr()) };
+    }
 }
 
 // SAFETY: Everything that is done with `hw` through a shared reference may be done from any thread.
@@ -262,6 +279,14 @@ impl<T: Operations> Hardware<T> {
             )
         };
         let hw = NonNull::new(hw).ok_or(ENOMEM)?;
+        // SAFETY: `hw` is valid.
+        let Some(closer) = NonNull::new(unsafe { bindings::bes_closer_new(hw.as_ptr()) }) else {
+            // SAFETY: `hw` is new and used by nobody.
+            unsafe { bindings::ieee80211_free_hw(hw.as_ptr()) };
+            return Err(ENOMEM);
+        };
+        // INVARIANT: As just made; freed before `hw`.
+        let closer = ManuallyDrop::new(Closer(closer));
         // SAFETY: `hw` is new; the tables and the data live as long as this value, which frees `hw` when it goes.
         unsafe {
             (*hw.as_ptr()).priv_.cast::<Private<T>>().write(Private {
@@ -277,6 +302,7 @@ impl<T: Operations> Hardware<T> {
             hw,
             _data: data,
             registered: AtomicBool::new(false),
+            closer,
             _tables: tables,
             _device: device.into(),
         };
@@ -297,6 +323,12 @@ impl<T: Operations> Hardware<T> {
     pub(crate) fn restart(&self) {
         // SAFETY: `hw` is valid. Only queues work.
         unsafe { bindings::ieee80211_restart_hw(self.as_ptr()) };
+    }
+
+    /// Closes every interface, as if the user had. Returns at once; the callbacks come from a work item.
+    pub(crate) fn close_interfaces(&self) {
+        // SAFETY: Valid by the type invariants of `Closer`. Only queues work.
+        unsafe { bindings::bes_closer_close(self.closer.0.as_ptr()) };
     }
 
     /// Tells that a scan is over.
@@ -370,6 +402,8 @@ impl<T: Operations> Hardware<T> {
 
 impl<T: Operations> Drop for Hardware<T> {
     fn drop(&mut self) {
+        // SAFETY: Not used again: this is the drop of the value it belongs to.
+        unsafe { ManuallyDrop::drop(&mut self.closer) };
         // SAFETY: Allocated by the type invariants; a registration holds a reference to this value, so it is not
         // registered any more. `tables` and `data` are dropped afterwards.
         unsafe { bindings::ieee80211_free_hw(self.as_ptr()) };

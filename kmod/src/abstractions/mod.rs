@@ -9,6 +9,7 @@
 //! | [`bus_thread`] | the thread that owns the bus, and the bell that wakes it |
 //! | [`burst`] | the pages of a burst |
 //! | [`completion`] | something that happens once, and waiting for it with a limit |
+//! | [`core_dump`] | device core dumps |
 //! | [`mac80211`] | the 802.11 stack |
 //! | [`skb`] | socket buffers |
 //! | [`tracepoints`] | trace events |
@@ -26,6 +27,7 @@ pub(crate) mod burst;
 pub(crate) mod bus_thread;
 pub(crate) mod clock;
 pub(crate) mod completion;
+pub(crate) mod core_dump;
 pub(crate) mod firmware;
 pub(crate) mod gpio;
 pub(crate) mod mac80211;

@@ -341,6 +341,26 @@ impl Bus {
         });
     }
 
+    /// Ends the transfer of the function that the card may still believe to be under way (CCCR, IO abort).
+    pub(crate) fn abort(&mut self) -> Result<(), Errno> {
+        self.claimed(|claimed| {
+            // SAFETY: The function is valid and its host claimed.
+            errno(unsafe { bindings::bes_sdio_abort(claimed.raw()) })
+        })
+    }
+
+    /// Has the bus tuned again before its next command.
+    ///
+    /// # Errors
+    ///
+    /// "Not supported" by hosts that are never tuned.
+    pub(crate) fn retune(&mut self) -> Result<(), Errno> {
+        self.claimed(|claimed| {
+            // SAFETY: The host is valid and claimed.
+            errno(unsafe { bindings::bes_mmc_retune(claimed.host()) })
+        })
+    }
+
     /// Switches the card off and on again and has the MMC core set it up anew. Function and interrupt must be disabled.
     ///
     /// # Errors

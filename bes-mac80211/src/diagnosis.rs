@@ -349,13 +349,15 @@ impl Diagnosis {
 
     #[cold]
     fn judge_step(&mut self, gap: Duration, now: Instant) {
-        let (gap, interval) = (gap.as_micros(), self.interval.as_micros());
+        // 64 bits: a kernel has no division of 128.
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (gap, interval) = (micros(gap), micros(self.interval));
         let off = gap
             .checked_rem(interval)
-            .map_or(u128::MAX, |rest| rest.min(interval.saturating_sub(rest)));
+            .map_or(u64::MAX, |rest| rest.min(interval.saturating_sub(rest)));
         // Longer gaps say nothing: anything is near a multiple of something.
         let few = gap <= interval.saturating_mul(3);
-        if !few || off > STEP_TOLERANCE.as_micros() {
+        if !few || off > micros(STEP_TOLERANCE) {
             self.in_step = 0;
             return;
         }

@@ -79,7 +79,8 @@ impl fmt::Display for Cmd53 {
 pub struct HostLimits {
     /// Most blocks of one CMD53, 1 to 511.
     pub max_blocks: u16,
-    /// Most segments of one scattered write; 1 means that the platform copies into a bounce buffer itself.
+    /// Most segments of one scattered write. With 1 the transport puts messages together in a buffer of its own before it
+    /// writes them, once each; with more it copies nothing.
     pub max_segments: u16,
     /// Whether card and host do block mode with several blocks (CCCR SMB).
     pub multi_block: bool,

@@ -1,5 +1,6 @@
 //! Where frames leave for the chip: which may go, and what each of them needs before.
 
+use crate::airtime::estimate;
 use crate::control::Control;
 use crate::encapsulation::{encapsulate, TxContext};
 use crate::policy_upload::PolicyUpload;
@@ -12,7 +13,11 @@ use crate::types::Cipher;
 use bes_hal::frame::TxFrame;
 use bes_hal::{Instant, Memory};
 use bes_wsm::client::{FrameSink, Offer, Outgoing};
+use bes_wsm::wire::tx::TransmitConfirm;
 use bes_wsm::wire::InterfaceId;
+
+/// Longest time that a frame is taken to occupy the air with all its attempts, in microseconds.
+const LONGEST_ON_AIR: u32 = 50_000;
 
 /// Why a turn ended.
 pub(crate) enum TurnEnd<F> {
@@ -39,6 +44,18 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
             }
         }
         ready
+    }
+
+    /// A frame needed more air than one attempt at its first rate: its interface pays for what the chip says.
+    #[cold]
+    pub(crate) fn note_repetition(&mut self, number: FrameNumber, confirm: &TransmitConfirm) {
+        if let Some(record) = self.queues.away(number) {
+            let charged = estimate(record.rate, record.outline.len);
+            // Nobody's frame is on the air for longer; a chip that says so does not stop its interface for good.
+            let taken = confirm.media_delay_us.min(LONGEST_ON_AIR);
+            self.scheduler
+                .repeated(record.fifo.interface, taken.saturating_sub(charged));
+        }
     }
 
     /// So many frames of an interface went to the chip.
@@ -72,8 +89,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         sink: &mut impl FrameSink<F, FrameNumber>,
     ) -> TurnEnd<F> {
         let fifo = turn.fifo;
-        let budget = u32::try_from(turn.bytes).unwrap_or(0);
-        let (mut frames, mut bytes) = (0_u16, 0_u32);
+        let (mut frames, mut bytes, mut airtime) = (0_u16, 0_u32, 0_u32);
         let end = loop {
             let mut loader = Encapsulate {
                 control: &mut self.control,
@@ -88,9 +104,11 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
                     frame,
                     len,
                     link,
+                    rate,
                 } => {
                     frames = frames.wrapping_add(1);
                     bytes = bytes.wrapping_add(u32::from(len));
+                    airtime = airtime.saturating_add(estimate(rate, len));
                     let outgoing = Outgoing {
                         frame,
                         tag: number,
@@ -100,7 +118,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
                     };
                     match sink.offer(outgoing) {
                         Offer::More => {
-                            if frames >= turn.frames || bytes >= budget {
+                            if frames >= turn.frames || airtime >= turn.airtime {
                                 break TurnEnd::Over;
                             }
                         }
@@ -117,7 +135,7 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         };
         if frames > 0 {
             self.stats.count_sent(fifo, frames, bytes);
-            self.scheduler.charge(fifo, frames, bytes, ready);
+            self.scheduler.charge(fifo, frames, airtime, ready);
             self.count_out(fifo.interface, usize::from(frames));
         }
         end

@@ -239,6 +239,7 @@ where
     /// # Errors
     ///
     /// The frame, and why it is not taken.
+    #[inline]
     pub fn transmit(
         &mut self,
         interface: InterfaceId,

@@ -111,6 +111,7 @@ pub(crate) fn encapsulate<F: TxFrame>(
         *stamp = [a, b, c, d];
     }
     record.policy = policy.index;
+    record.rate = policy.max_rate;
     record.rates = policy.series;
     record.offset = offset;
     Ok(())

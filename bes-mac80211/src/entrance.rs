@@ -15,7 +15,7 @@ use bes_wsm::wire::InterfaceId;
 
 impl<F: TxFrame, M: Memory> Core<F, M> {
     /// Takes a frame of the stack.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn transmit(
         &mut self,
         interface: InterfaceId,

@@ -40,6 +40,7 @@ pub mod types;
 pub mod vif;
 pub mod wake;
 
+mod airtime;
 mod association;
 mod awake;
 mod channel_change;

@@ -32,6 +32,7 @@ use bes_hal::frame::TxFrame;
 use bes_hal::time::{earliest, Instant};
 use bes_hal::{Memory, NoMemory};
 use bes_wsm::wire::header::InterfaceId;
+use bes_wsm::wire::RateId;
 
 /// Frames that the pool holds, unless said otherwise; those inside the chip are among them.
 pub const POOL: u16 = 512;
@@ -92,6 +93,8 @@ pub(crate) enum Departed<F> {
         len: u16,
         /// Station that it goes to.
         link: LinkId,
+        /// Rate of its first attempt.
+        rate: RateId,
     },
     /// It stays; or there is none.
     Stayed,
@@ -435,6 +438,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         };
         let next = core::mem::replace(&mut slot.next, NONE);
         let (len, link) = (slot.record.outline.len, slot.record.info.link);
+        let rate = slot.record.rate;
         slot.state = Use::Away;
         fifo.head = next;
         fifo.frames = fifo.frames.wrapping_sub(1);
@@ -454,6 +458,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
                 frame,
                 len,
                 link,
+                rate,
             },
             Some(refused) => {
                 self.retire(number);
@@ -493,7 +498,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
         for queue in self.waiting {
             while self
                 .front(queue)
-                .is_some_and(|(_, record)| record.deadline.is_due(now))
+                .is_some_and(|(_, record)| record.deadline().is_due(now))
             {
                 let Some(removed) = self.remove(queue) else {
                     break;
@@ -507,7 +512,7 @@ impl<F: TxFrame, M: Memory> TxQueues<F, M> {
     pub fn next_deadline(&self) -> Option<Instant> {
         self.waiting
             .filter_map(|queue| self.front(queue))
-            .map(|(_, record)| record.deadline)
+            .map(|(_, record)| record.deadline())
             .fold(None, |first, deadline| earliest(first, Some(deadline)))
     }
 

@@ -254,7 +254,8 @@ impl RatePolicies {
         let now = self.acquisitions;
         if let Some(latest) = self.entries.get_mut(self.latest) {
             if latest.state == State::Ready && latest.key == key {
-                latest.users = latest.users.saturating_add(1);
+                // As many as there are frames in the chip: far from the end of the range.
+                latest.users = latest.users.wrapping_add(1);
                 latest.used_at = now;
                 return Acquisition::Ready(latest.policy);
             }

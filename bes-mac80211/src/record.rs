@@ -5,7 +5,7 @@ use crate::rate::RateSeries;
 use crate::tx::Outline;
 use crate::types::{AccessCategory, Band, TxInfo};
 use bes_hal::Instant;
-use bes_wsm::wire::{InterfaceId, RatePolicyIndex};
+use bes_wsm::wire::{InterfaceId, RateId, RatePolicyIndex};
 
 /// Number of a frame's place in the pool. It is what travels through the chip with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +19,8 @@ pub struct Record {
     pub info: TxInfo,
     /// The rates that the chip works through; valid while the frame is in the chip.
     pub rates: RateSeries,
-    /// When it is too old to be sent.
-    pub deadline: Instant,
+    /// When the stack gave it.
+    pub arrived: Instant,
     /// What its bytes say about it.
     pub outline: Outline,
     order: u32,
@@ -32,6 +32,8 @@ pub struct Record {
     pub own: bool,
     /// The policy that it uses, to be released when it is back; valid while the frame is in the chip.
     pub(crate) policy: RatePolicyIndex,
+    /// Rate of its first attempt; valid while the frame is in the chip.
+    pub(crate) rate: RateId,
     /// Bytes that the driver put in front of it; valid while the frame is in the chip.
     pub(crate) offset: u8,
 }
@@ -41,13 +43,14 @@ impl Record {
     pub(crate) const BLANK: Self = Self {
         info: TxInfo::new(AccessCategory::BestEffort, Band::TwoPointFourGhz),
         rates: RateSeries::EMPTY,
-        deadline: Instant::ZERO,
+        arrived: Instant::ZERO,
         outline: Outline::EMPTY,
         order: 0,
         fifo: FifoId::new(InterfaceId::Zero, AccessCategory::BestEffort),
         requeues: 0,
         own: false,
         policy: RatePolicyIndex::FIRST,
+        rate: RateId::DSSS_1,
         offset: 0,
     };
 
@@ -63,15 +66,21 @@ impl Record {
         Self {
             info,
             rates: RateSeries::EMPTY,
-            deadline: now.after(info.access_category.time_to_live()),
+            arrived: now,
             outline,
             order,
             fifo,
             requeues: 0,
             own: false,
             policy: RatePolicyIndex::FIRST,
+            rate: RateId::DSSS_1,
             offset: 0,
         }
+    }
+
+    /// When it is too old to be sent.
+    pub fn deadline(&self) -> Instant {
+        self.arrived.after(self.info.access_category.time_to_live())
     }
 
     /// Whether it arrived earlier. Arrivals are counted modulo 2³², far more than can wait.

@@ -1,17 +1,19 @@
 //! Which FIFO may send next.
 //!
-//! Between interfaces: deficit round robin by bytes, so that none starves and none pays for another's long frames
-//! (the C driver always began with interface 0: file 30, D16; file 20, D18). Inside an interface: the most urgent
-//! access category first; a less urgent one that was passed over often enough gets a short burst, so that a saturated
-//! category slows the others down but never stops them.
+//! Between interfaces: by the time that their frames take in the air, so that none starves, and none pays for another's low
+//! rates or long frames (the C driver always began with interface 0: file 30, D16; file 20, D18). Each interface has a
+//! clock that runs while its frames are in the air; the one whose clock is behind sends next. Who had nothing to send does
+//! not save it up. Inside an interface: the most urgent access category first; a less urgent one that was passed over often
+//! enough gets a short burst, so that a saturated category slows the others down but never stops them.
 //!
 //! ```text
 //!   ready ∩ allowed ──► next() ──► a turn: a FIFO, and how much it may send; asking changes nothing
-//!                       charge(FIFO, frames, bytes) after its turn, however much of it was used
+//!                       charge(FIFO, frames, airtime) after its turn, however much of it was used
+//!                       repeated(interface, airtime) when the chip says that a frame needed several attempts
 //! ```
 //!
-//! A batch on the bus holds frames of one size class, so it pays to stay with one FIFO: a turn lasts as long as its
-//! interface has deficit left and no other category is due.
+//! A batch on the bus holds frames of one size class, so it pays to stay with one FIFO: a turn is about as long as a full
+//! batch, and ends earlier only if another category is due.
 //!
 //! The caller takes FIFOs out of the ready set that may not send now: those whose first frame waits for a rate
 //! policy, or whose stations sleep (file 30, section 4.2).
@@ -20,8 +22,11 @@ use crate::queue::{FifoId, FifoSet, INTERFACES};
 use crate::types::{AccessCategory, ACCESS_CATEGORIES};
 use bes_wsm::wire::header::InterfaceId;
 
-/// Bytes that an interface may send before the next one has its turn: a full burst of the bus, roughly.
-const QUANTUM: i32 = 16 * 1600;
+/// Airtime of a turn, in microseconds: a full batch at 65 Mbit/s, roughly.
+const TURN: u32 = 4_000;
+
+/// How far the clock of an interface with nothing to send may stay behind, in microseconds.
+const LAG: u64 = 8_000;
 
 /// Frames that a passed-over category may send in a row.
 const CATCH_UP: u8 = 4;
@@ -38,8 +43,8 @@ const fn patience(access_category: AccessCategory) -> u16 {
 
 #[derive(Clone, Copy, Debug)]
 struct Share {
-    /// Bytes that may still be sent in this turn; below zero is a debt for the next turn.
-    deficit: i32,
+    /// Airtime so far, in microseconds; only differences mean something.
+    clock: u64,
     /// How many frames passed each category while it had some waiting.
     passed: [u16; ACCESS_CATEGORIES],
     /// The category that catches up, and how many frames it has left.
@@ -48,7 +53,7 @@ struct Share {
 
 impl Share {
     const NEW: Self = Self {
-        deficit: 0,
+        clock: 0,
         passed: [0; ACCESS_CATEGORIES],
         catching_up: None,
     };
@@ -105,14 +110,16 @@ pub struct Turn {
     pub fifo: FifoId,
     /// At most so many frames; at least 1.
     pub frames: u16,
-    /// No further frame once so many bytes were sent; the first frame is always allowed.
-    pub bytes: i32,
+    /// No further frame once so much airtime was used, in microseconds; the first frame is always allowed.
+    pub airtime: u32,
 }
 
 /// Decides the order between the FIFOs.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     turn: InterfaceId,
+    /// What is left of its turn, in microseconds.
+    left: u32,
     shares: [Share; INTERFACES],
 }
 
@@ -127,6 +134,7 @@ impl Scheduler {
     pub const fn new() -> Self {
         Self {
             turn: InterfaceId::Zero,
+            left: 0,
             shares: [Share::NEW; INTERFACES],
         }
     }
@@ -136,11 +144,10 @@ impl Scheduler {
     pub fn next(&self, ready: FifoSet) -> Option<Turn> {
         let interface = self.interface(ready)?;
         let share = self.share(interface);
-        let mine = interface == self.turn && share.deficit > 0;
-        let bytes = if mine {
-            share.deficit
+        let airtime = if interface == self.turn && self.left > 0 {
+            self.left
         } else {
-            share.deficit.min(0).saturating_add(QUANTUM)
+            TURN
         };
         let row = ready.row(interface);
         let (chosen, frames) = match share.catching_up {
@@ -165,26 +172,29 @@ impl Scheduler {
         Some(Turn {
             fifo: FifoId::new(interface, chosen),
             frames: frames.max(1),
-            bytes,
+            airtime,
         })
     }
 
-    /// So many frames and bytes were sent from `queue`, out of the same `ready` set.
+    /// So many frames, together so many microseconds, were sent from `queue`, out of the same `ready` set.
     #[inline]
-    pub fn charge(&mut self, queue: FifoId, frames: u16, bytes: u32, ready: FifoSet) {
-        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-        if queue.interface != self.turn {
-            // Whoever had nothing to send does not save it up.
-            let left = self.share_mut(self.turn);
-            left.deficit = left.deficit.min(0);
+    pub fn charge(&mut self, queue: FifoId, frames: u16, airtime: u32, ready: FifoSet) {
+        if queue.interface != self.turn || self.left == 0 {
             self.turn = queue.interface;
+            self.left = TURN;
+        }
+        self.left = self.left.saturating_sub(airtime);
+        let share = self.share_mut(queue.interface);
+        share.clock = share.clock.saturating_add(u64::from(airtime));
+        let clock = share.clock;
+        for other in InterfaceId::ALL {
+            if ready.row(other) == 0 {
+                // It waits for the stack for a moment, or has nothing to send at all.
+                let share = self.share_mut(other);
+                share.clock = share.clock.max(clock.saturating_sub(LAG));
+            }
         }
         let share = self.share_mut(queue.interface);
-        if share.deficit <= 0 {
-            share.deficit = share.deficit.saturating_add(QUANTUM);
-        }
-        share.deficit = share.deficit.saturating_sub(bytes).max(-QUANTUM);
-
         let sent = queue.access_category;
         *share.passed(sent) = 0;
         if ready.row(queue.interface).is_power_of_two() && share.catching_up.is_none() {
@@ -193,16 +203,26 @@ impl Scheduler {
         share.pass(queue, frames, ready);
     }
 
-    /// Forgets everything about an interface that is gone.
+    /// The chip needed so many microseconds more than were charged.
+    pub fn repeated(&mut self, interface: InterfaceId, airtime: u32) {
+        let share = self.share_mut(interface);
+        share.clock = share.clock.saturating_add(u64::from(airtime));
+    }
+
+    /// Forgets everything about an interface that is gone; the next one in its place starts level with the others.
     pub fn reset(&mut self, interface: InterfaceId) {
-        *self.share_mut(interface) = Share::NEW;
+        let clock = self.shares.iter().map(|share| share.clock).max();
+        *self.share_mut(interface) = Share {
+            clock: clock.unwrap_or(0),
+            ..Share::NEW
+        };
     }
 
     /// Whose turn it is among the interfaces that have something ready.
     #[inline]
     fn interface(&self, ready: FifoSet) -> Option<InterfaceId> {
         let is_ready = |interface| ready.row(interface) != 0;
-        if is_ready(self.turn) && self.share(self.turn).deficit > 0 {
+        if is_ready(self.turn) && self.left > 0 {
             return Some(self.turn);
         }
         let (second, third) = match self.turn {
@@ -210,9 +230,11 @@ impl Scheduler {
             InterfaceId::One => (InterfaceId::Two, InterfaceId::Zero),
             InterfaceId::Two => (InterfaceId::Zero, InterfaceId::One),
         };
+        // The first of those that are equally far behind.
         [second, third, self.turn]
             .into_iter()
-            .find(|&interface| is_ready(interface))
+            .filter(|&interface| is_ready(interface))
+            .min_by_key(|&interface| self.share(interface).clock)
     }
 
     const fn share(&self, interface: InterfaceId) -> &Share {
@@ -248,7 +270,7 @@ mod tests {
         queues.iter().fold(FifoSet::EMPTY, |set, &q| set.with(q))
     }
 
-    fn bytes(frames: u16, each: usize) -> u32 {
+    fn airtime(frames: u16, each: usize) -> u32 {
         u32::from(frames) * u32::try_from(each).unwrap()
     }
 
@@ -257,14 +279,14 @@ mod tests {
         let mut frames = 1_u16;
         while usize::from(frames) < most
             && frames < turn.frames
-            && i64::from(bytes(frames, size)) < i64::from(turn.bytes)
+            && i64::from(airtime(frames, size)) < i64::from(turn.airtime)
         {
             frames += 1;
         }
         frames
     }
 
-    /// Bytes sent by each queue when all of `ready` always have frames of these sizes.
+    /// Airtime of each queue when all of `ready` always have frames that take so long.
     fn serve(ready: &[(FifoId, usize)], frames: usize) -> Vec<usize> {
         let mut scheduler = Scheduler::new();
         let mut sent = vec![0; ready.len()];
@@ -277,7 +299,7 @@ mod tests {
             let used = take(turn, ready[index].1, left);
             sent[index] += usize::from(used) * ready[index].1;
             left -= usize::from(used);
-            scheduler.charge(turn.fifo, used, bytes(used, ready[index].1), all);
+            scheduler.charge(turn.fifo, used, airtime(used, ready[index].1), all);
         }
         sent
     }
@@ -316,7 +338,7 @@ mod tests {
 
     /// File 30, D16; file 20, D18.
     #[test]
-    fn d16_d18_interfaces_share_by_bytes_not_by_number() {
+    fn d16_d18_interfaces_share_by_airtime_not_by_number() {
         let sent = serve(
             &[
                 (queue(InterfaceId::Zero, AccessCategory::BestEffort), 1500),
@@ -326,7 +348,51 @@ mod tests {
             20_000,
         );
         let (least, most) = (sent.iter().min().unwrap(), sent.iter().max().unwrap());
-        assert!(most - least <= 2 * 25_600, "{sent:?}");
+        assert!(most - least <= 2 * 4_000, "{sent:?}");
+    }
+
+    /// One interface sends at 65 Mbit/s, one at 1 Mbit/s, one at 6 Mbit/s with every other frame repeated, and none has frames
+    /// all the time: each is refilled after a batch, as by a stack that is asked for frames.
+    #[test]
+    fn interfaces_share_the_air_within_a_tenth_whatever_their_rates() {
+        let costs = [(217, 0), (12_300, 0), (2_100, 2_100)];
+        let mut scheduler = Scheduler::new();
+        let mut used = [0_u64; INTERFACES];
+        let (mut waiting, mut sent) = ([32_u16; INTERFACES], 0_u32);
+        while used.iter().sum::<u64>() < 30_000_000 {
+            // A batch of 16, then everybody is refilled.
+            let mut room = 16_u16;
+            while room > 0 {
+                let ready = InterfaceId::ALL
+                    .into_iter()
+                    .filter(|id| waiting[id.index()] > 0)
+                    .fold(FifoSet::EMPTY, |set, id| {
+                        set.with(queue(id, AccessCategory::BestEffort))
+                    });
+                let Some(turn) = scheduler.next(ready) else {
+                    break;
+                };
+                let id = turn.fifo.interface;
+                let (cost, repetition) = costs[id.index()];
+                let most = usize::from(room.min(waiting[id.index()]));
+                let frames = take(turn, cost, most);
+                scheduler.charge(turn.fifo, frames, airtime(frames, cost), ready);
+                used[id.index()] += u64::from(airtime(frames, cost));
+                for _ in 0..frames {
+                    sent += 1;
+                    if sent % 2 == 0 && repetition > 0 {
+                        scheduler.repeated(id, airtime(1, repetition));
+                        used[id.index()] += u64::from(airtime(1, repetition));
+                    }
+                }
+                waiting[id.index()] -= frames;
+                room -= frames;
+            }
+            waiting = [32; INTERFACES];
+        }
+        for share in used {
+            assert!((9_000_000..=11_000_000).contains(&share), "{used:?}");
+        }
     }
 
     #[test]
@@ -343,7 +409,8 @@ mod tests {
             let next = scheduler.next(names).unwrap().fifo;
             changes += usize::from(last.is_some_and(|queue| queue != next));
             last = Some(next);
-            scheduler.charge(next, 1, 1500, names);
+            // 1500 bytes at 65 Mbit/s.
+            scheduler.charge(next, 1, 217, names);
         }
         assert!(changes <= 11, "{changes} changes in 180 frames");
     }
@@ -384,11 +451,11 @@ mod tests {
             for _ in 0..100 {
                 let turn = by_turns.next(all).unwrap();
                 let used = take(turn, size(turn.fifo), 64);
-                by_turns.charge(turn.fifo, used, bytes(used, size(turn.fifo)), all);
+                by_turns.charge(turn.fifo, used, airtime(used, size(turn.fifo)), all);
                 for _ in 0..used {
                     let next = one_by_one.next(all).unwrap().fifo;
                     prop_assert_eq!(next, turn.fifo);
-                    one_by_one.charge(next, 1, bytes(1, size(next)), all);
+                    one_by_one.charge(next, 1, airtime(1, size(next)), all);
                 }
             }
         }

@@ -541,11 +541,14 @@ where
         self.core.queues.len()
     }
 
-    #[inline]
+    #[inline(always)]
     fn confirmed(&mut self, frame: S::Frame, tag: Tag, confirm: &TransmitConfirm, now: Instant) {
         if confirm.is_requeue() {
             self.put_back(frame, tag, now);
         } else {
+            if confirm.ack_failures > 0 {
+                self.core.note_repetition(tag, confirm);
+            }
             self.finish(frame, tag, now, |record| outcome(record, confirm));
         }
     }

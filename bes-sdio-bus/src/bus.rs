@@ -1,5 +1,6 @@
 //! Single bus commands with their retries and counters: the only place that touches the platform's bus.
 
+use crate::bounce::WritePath;
 use crate::config::Timing;
 use crate::regs::{self, DoorbellWord, Status};
 use crate::stats::{count, count_by, Stats};
@@ -41,8 +42,7 @@ pub(crate) const fn is_transient(error: SdioError) -> bool {
 }
 
 /// The platform's function with what the transport adds to each command.
-#[derive(Debug)]
-pub(crate) struct Bus<S> {
+pub(crate) struct Bus<S: SdioFunction> {
     pub(crate) function: S,
     pub(crate) stats: Stats,
     pub(crate) timing: Timing,
@@ -50,6 +50,7 @@ pub(crate) struct Bus<S> {
     /// The chip raised its interrupt and nobody has looked yet.
     pub(crate) interrupt: bool,
     tune_held: bool,
+    path: WritePath<S::Buffer>,
 }
 
 impl<S: SdioFunction> Bus<S> {
@@ -62,6 +63,7 @@ impl<S: SdioFunction> Bus<S> {
             limits,
             interrupt: false,
             tune_held: false,
+            path: WritePath::for_host(limits),
         }
     }
 
@@ -175,7 +177,14 @@ impl<S: SdioFunction> Bus<S> {
         segments: &[&[u8]],
     ) -> Result<(), SdioError> {
         count(&mut self.stats.cmd53);
-        if let Err(error) = self.function.write_data(command, segments) {
+        let written = match self.path.collect(&mut self.function, segments)? {
+            None => self.function.write_data(command, segments),
+            Some(whole) => {
+                count_by(&mut self.stats.bytes_copied, whole.len());
+                self.function.write_data(command, &[whole])
+            }
+        };
+        if let Err(error) = written {
             count(&mut self.stats.data_failures);
             return Err(error);
         }

@@ -385,7 +385,7 @@ impl Download {
     }
 
     /// An attempt to read the answer failed but moved it, and the chip has something else of this length, or nothing.
-    fn answer_is_gone<S>(
+    fn answer_is_gone<S: SdioFunction>(
         &mut self,
         bus: &mut Bus<S>,
         content: &[u8],
@@ -409,7 +409,12 @@ impl Download {
         }
     }
 
-    fn accepted<S>(&mut self, bus: &mut Bus<S>, content: &[u8], now: Instant) -> Turn {
+    fn accepted<S: SdioFunction>(
+        &mut self,
+        bus: &mut Bus<S>,
+        content: &[u8],
+        now: Instant,
+    ) -> Turn {
         count(&mut bus.stats.boot_messages);
         let data = self.data(content);
         self.crc.update(data);
@@ -442,7 +447,7 @@ impl Step {
         }
     }
 
-    fn answer<S>(bus: &Bus<S>, until: Instant, now: Instant) -> Self {
+    fn answer<S: SdioFunction>(bus: &Bus<S>, until: Instant, now: Instant) -> Self {
         Self::Answer {
             next: now.after(bus.timing.answer_period).min(until),
             until,
@@ -459,7 +464,7 @@ impl Step {
 }
 
 /// Time and number of the next attempt after `error`, or `error` if there is none.
-pub(crate) fn try_again<S>(
+pub(crate) fn try_again<S: SdioFunction>(
     bus: &mut Bus<S>,
     error: SdioError,
     attempt: u8,

@@ -27,6 +27,7 @@
 
 pub mod announcement;
 pub mod boot;
+mod bounce;
 mod bus;
 pub mod config;
 pub mod crc32;

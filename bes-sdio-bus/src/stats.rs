@@ -17,6 +17,8 @@ pub struct Stats {
     pub bytes_read: u64,
     /// Data bytes written, padding included.
     pub bytes_written: u64,
+    /// Bytes that were copied on their way to the bus, padding included, because the host takes one piece only.
+    pub bytes_copied: u64,
     /// Bursts received.
     pub bursts_received: u64,
     /// Messages received in good order.

@@ -361,7 +361,7 @@ fn slots_per_transfer(limits: HostLimits, firmware: FirmwareType) -> [u8; 4] {
         FirmwareType::Signal => MAX_BATCH,
         FirmwareType::NoSignal | FirmwareType::BluetoothTest => 1,
     };
-    // Each slot needs a segment for the message and one for the zeros behind it. With one segment the platform copies.
+    // Each slot needs a segment for the message and one for the zeros behind it. With one segment they are put together.
     let by_segments = match limits.max_segments {
         0 | 1 => MAX_BATCH,
         segments => usize::from(segments >> 1),
@@ -443,7 +443,14 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
     }
 
     fn slot_class(&self, message: &[u8]) -> Result<SlotClass, TransportError> {
-        tx_batch::slot_class(message)
+        let class = tx_batch::slot_class(message)?;
+        // A host whose longest transfer is shorter than the slot cannot send it at all.
+        match self.slots.get(usize::from(class.index)) {
+            Some(0) | None => Err(TransportError::MessageTooLong(
+                u32::try_from(message.len()).unwrap_or(u32::MAX),
+            )),
+            Some(_) => Ok(class),
+        }
     }
 
     /// One transfer, or several on a host whose limits or a firmware that demands it. A host without multi-block

@@ -51,11 +51,12 @@ impl SlotSize {
     /// [`TransportError::MessageTooLong`] above 1628 bytes. Such a message is never cut (trap T5).
     #[inline]
     pub fn for_message(len: u16) -> Result<Self, TransportError> {
-        match len {
-            0..=508 => Ok(Self::S512),
-            509..=1020 => Ok(Self::S1024),
-            1021..=1532 => Ok(Self::S1536),
-            1533..=1628 => Ok(Self::S1632),
+        // Each slot holds 4 bytes less than its size, and all sizes but the last are multiples of 512.
+        match len.saturating_add(3) >> 9 {
+            0 => Ok(Self::S512),
+            1 => Ok(Self::S1024),
+            2 => Ok(Self::S1536),
+            3 if len <= 1628 => Ok(Self::S1632),
             _ => Err(TransportError::MessageTooLong(u32::from(len))),
         }
     }

@@ -456,6 +456,39 @@ fn a_host_with_few_segments_or_blocks_gets_several_transfers() {
     );
 }
 
+/// A host without a scatter list gets the same bytes in as many transfers, put together in one buffer; every other host
+/// gets them from where they are.
+#[test]
+fn a_host_that_takes_one_piece_gets_each_transfer_in_one() {
+    let mut copied = Vec::new();
+    for segments in [1, 64] {
+        let mut chip = Chip::new();
+        chip.limits.max_segments = segments;
+        let mut device = SdioTransport::new(chip, files(), Config::default());
+        run(&mut device, Transition::Boot).unwrap();
+        run(&mut device, Transition::WifiOn).unwrap();
+        let before = device.stats();
+        send(&mut device, &vec![message(1628, 4); 16]).unwrap();
+        let after = device.stats();
+        assert_eq!(after.transfers_sent - before.transfers_sent, 1);
+        assert_eq!(device.function().received.len(), 16);
+        copied.push(after.bytes_copied - before.bytes_copied);
+    }
+    assert_eq!(copied, [51 * 512, 0]);
+}
+
+#[test]
+fn a_message_longer_than_the_longest_transfer_has_no_slot() {
+    let mut short = Chip::new();
+    short.limits.max_blocks = 3;
+    let device = SdioTransport::new(short, files(), Config::default());
+    assert!(device.slot_class(&message(1532, 4)).is_ok());
+    assert_eq!(
+        device.slot_class(&message(1533, 4)),
+        Err(TransportError::MessageTooLong(1533))
+    );
+}
+
 #[test]
 fn a_host_without_multi_block_receives_in_turns_and_cannot_send() {
     let mut single = Chip::new();

@@ -1,5 +1,6 @@
 //! What bus and driver can do when the air does not limit.
 
+use crate::latency::{Latency, Percentiles};
 use crate::report::Transfer;
 use crate::rig::{Rig, Setup};
 use crate::scene::{crowd, home, Scene, MOST_ACCESS_POINTS, OPEN};
@@ -65,6 +66,8 @@ pub struct Report {
     pub rx: Option<Transfer>,
     /// Upload.
     pub tx: Option<Transfer>,
+    /// From the stack's hands to the acknowledgement, in the default air with as much to send as it takes.
+    pub latency: Option<Percentiles>,
     /// Credits lost.
     pub leaked: u16,
     /// Anomalies.
@@ -120,6 +123,10 @@ pub fn measure(options: &Options) -> Result<Report> {
     let rx =
         (options.only != Some(Direction::Up)).then(|| download(&mut rig, open, options.msdu, time));
     let tx = (options.only != Some(Direction::Down)).then(|| upload(&mut rig, options.msdu, time));
+    let whole = options.only.is_none() && options.access_points.is_none();
+    let latency = whole
+        .then(|| latency(Width::Ht20, options.msdu, time))
+        .transpose()?;
     Ok(Report {
         msdu: options.msdu,
         raw_bytes_per_s: rig
@@ -129,10 +136,26 @@ pub fn measure(options: &Options) -> Result<Report> {
         scan,
         rx,
         tx,
+        latency,
         leaked: rig.device.bottom_half().leaked_credits(),
         anomalies: rig.device.anomalies().total(),
         violations: rig.violation_count(),
     })
+}
+
+/// How long frames take in the default air, of the given width, while the stack has as many as the driver asks for.
+pub fn latency(width: Width, msdu: usize, time: Duration) -> Result<Percentiles> {
+    let Scene { air, .. } = home(1, false, width);
+    let mut rig = Rig::new(Setup::new(air));
+    rig.bring_up()?;
+    rig.scan(&[6], &[])?;
+    rig.connect(OPEN, None)?;
+    rig.pull = true;
+    let handle = rig.handle.clone();
+    rig.stack.latency = Some(Latency::new(move || handle.now()));
+    let _ = upload(&mut rig, msdu, time);
+    let latency = rig.stack.latency.take();
+    Ok(latency.map_or_else(Percentiles::default, |latency| latency.percentiles()))
 }
 
 /// Runs the command.
@@ -153,6 +176,12 @@ pub fn run(options: &Options) -> Result<bool> {
             );
         }
         print_transfers(report.rx.as_ref(), report.tx.as_ref());
+        if let Some(latency) = &report.latency {
+            println!(
+                "latency of an uplink frame at saturation in the default air: {:.1} ms half of them, {:.1} ms 99 of 100",
+                latency.p50_ms, latency.p99_ms
+            );
+        }
     }
     Ok(report.leaked == 0 && report.violations == 0)
 }

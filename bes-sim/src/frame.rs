@@ -1,6 +1,7 @@
 //! Frames on their way down, as the simulated stack owns them.
 
 use bes_hal::frame::{NoRoom, TxFrame};
+use bes_hal::Instant;
 
 /// Room in front of every frame: the driver's header, alignment and a cipher header.
 pub const HEADROOM: usize = 48;
@@ -17,6 +18,7 @@ struct Buffer {
     memory: Vec<u8>,
     head: usize,
     tail: usize,
+    given: Instant,
 }
 
 impl SimFrame {
@@ -32,6 +34,16 @@ impl SimFrame {
         buffer.head = HEADROOM;
         buffer.tail = tail;
         frame
+    }
+
+    /// Remembers when it was given to the driver.
+    pub fn set_given(&mut self, given: Instant) {
+        self.0.given = given;
+    }
+
+    /// When it was given to the driver.
+    pub fn given(&self) -> Instant {
+        self.0.given
     }
 }
 

@@ -9,7 +9,7 @@
 //! | [`capture`] | captures of 802.11 frames |
 //! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
 //! | [`emu`] | the chip in real time, for a real kernel |
-//! | [`report`] | what they print |
+//! | [`report`], [`latency`] | what they print |
 //! | [`hostile`] | a chip that answers arbitrarily |
 
 pub mod bench;
@@ -20,6 +20,7 @@ pub mod emu;
 pub mod frame;
 pub mod hostile;
 pub mod images;
+pub mod latency;
 pub mod replay;
 pub mod report;
 pub mod rig;

@@ -90,6 +90,10 @@ pub struct Rig<S: SdioFunction<Buffer = BurstVec> = EmulatedSdio> {
     pub interface: Option<InterfaceId>,
     /// How often the driver was woken.
     pub wakeups: u64,
+    /// How often the platform looks for the card's interrupt, if nothing else wakes it.
+    pub poll: Option<Duration>,
+    /// The stack gives no more frames than the driver asks for, as mac80211's queues do; otherwise until it is told to stop.
+    pub pull: bool,
     /// Traffic that the stack generates, if any.
     pub upload: Option<Upload>,
     address: MacAddress,
@@ -139,6 +143,8 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             doorbell,
             interface: None,
             wakeups: 0,
+            poll: None,
+            pull: false,
             upload: None,
             address,
             token: 0,
@@ -201,13 +207,18 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
             }
             let mut next = earliest(deadline, self.stack.station.deadline());
             if let Some(upload) = &self.upload {
-                if self.is_open() && self.stack.station.is_connected() {
+                if self.wants_frames() {
                     next = earliest(next, Some(upload.next));
                 }
             }
             let next = next.unwrap_or(end).min(end);
             if next > now {
-                let _ = self.handle.advance_to_interrupt(next);
+                match self.poll {
+                    Some(period) => self.handle.advance_to(next.min(now.after(period))),
+                    None => {
+                        let _ = self.handle.advance_to_interrupt(next);
+                    }
+                }
                 self.wakeups += 1;
             }
             // Whoever waits for a deadline wakes by it.
@@ -480,11 +491,12 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     }
 
     /// Gives a frame to the driver.
-    pub fn transmit(&mut self, frame: SimFrame, info: TxInfo) -> Result<(), SimFrame> {
+    pub fn transmit(&mut self, mut frame: SimFrame, info: TxInfo) -> Result<(), SimFrame> {
         let Some(interface) = self.interface else {
             return Err(frame);
         };
         let now = self.now();
+        frame.set_given(now);
         match self.device.transmit(interface, frame, info, now) {
             Ok(()) => {
                 self.stack.counters.tx_given += 1;
@@ -530,13 +542,23 @@ impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     }
 
     /// Fills the driver's queue with generated frames.
+    /// Whether generated frames may be given to the driver now.
+    fn wants_frames(&self) -> bool {
+        let has_room = || {
+            self.interface.is_some_and(|interface| {
+                self.device.room(interface, AccessCategory::BestEffort) > 0
+            })
+        };
+        self.is_open() && self.stack.station.is_connected() && (!self.pull || has_room())
+    }
+
     fn feed(&mut self, now: Instant) {
         let Some(mut upload) = self.upload else {
             return;
         };
         let key = self.stack.station.key();
         let info = self.info(AccessCategory::BestEffort, true, key);
-        while self.is_open() && self.stack.station.is_connected() && upload.next <= now {
+        while upload.next <= now && self.wants_frames() {
             let frame = self.generate(&upload, key, now);
             if let Err(frame) = self.transmit(frame, info) {
                 self.stack.recycle(frame);

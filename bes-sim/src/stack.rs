@@ -1,6 +1,7 @@
 //! The stack above the driver: owns the station, counts what arrives, and keeps frames to be used again.
 
 use crate::frame::SimFrame;
+use crate::latency::Latency;
 use crate::station::{Mark, Station};
 use bes_hal::frame::RxBuffer;
 use bes_hal::memory::Heap;
@@ -54,6 +55,8 @@ pub struct SimStack {
     pub meter: Meter,
     /// Received frames, while they are kept.
     pub kept: Option<Vec<Kept>>,
+    /// How long frames take, while it is measured.
+    pub latency: Option<Latency>,
     /// Events that the program looks at.
     pub events: VecDeque<Event>,
     /// Queues that the driver stopped.
@@ -74,6 +77,7 @@ impl SimStack {
             counters: Counters::default(),
             meter: Meter::default(),
             kept: None,
+            latency: None,
             events: VecDeque::new(),
             stopped: [false; 4],
             restart: false,
@@ -160,6 +164,9 @@ impl Stack for SimStack {
         if status.is_acked() {
             self.counters.tx_acked += 1;
             self.counters.tx_acked_bytes += frame.bytes().len() as u64;
+            if let Some(latency) = &mut self.latency {
+                latency.note(frame.given());
+            }
         } else {
             self.counters.tx_failed += 1;
         }

@@ -109,10 +109,14 @@ impl TxWindow {
     /// Takes a buffer for a data frame, if one is left beside the one kept for commands.
     #[inline]
     pub fn take_for_data(&mut self) -> Option<TxSlot> {
-        if self.free_for_data() == 0 {
+        // At most 65535 are outstanding, so nothing wraps before it is compared.
+        if self.outstanding.saturating_add(1) >= self.capacity {
             return None;
         }
-        self.take()
+        self.outstanding = self.outstanding.wrapping_add(1);
+        Some(TxSlot {
+            session: self.session,
+        })
     }
 
     /// Gives a buffer back, once the chip has confirmed the message in it.

@@ -14,6 +14,7 @@
 //! | [`chip`] | boot, doorbells, sleep, bursts, and the firmware |
 //! | [`air`] | the medium, access points, other stations |
 //! | [`fault`] | seeded faults between driver and bus |
+//! | [`plain_host`] | a host controller that can do little |
 //! | [`candidate`] | what may be behind a throughput that collapses with uptime, acted out |
 //! | [`tuning`] | the sampling point of the host controller, and its drift |
 //! | [`violation`] | what the host did against the specification |
@@ -62,6 +63,7 @@ pub mod chip;
 pub mod clock;
 pub mod fault;
 pub mod handle;
+pub mod plain_host;
 pub mod sdio;
 pub mod statistics;
 pub mod trace;

@@ -15,6 +15,7 @@ use mock_hal::air::traffic::{Flow, Meter, Pace};
 use mock_hal::air::{Air, AirConfig, ApConfig, ApId, Channel};
 use mock_hal::chip::lmac::Lmac;
 use mock_hal::fault::{Faults, Faulty, Plan};
+use mock_hal::plain_host::{PlainHost, PERIOD};
 use mock_hal::{BurstVec, EmulatedSdio};
 
 /// Name of the open network.
@@ -24,6 +25,12 @@ pub(crate) const CHANNEL: u8 = 6;
 /// Number of the uplink flow, as the rig stamps it.
 const UPLINK: u32 = 1;
 
+/// The stories of `withstand_plain` are told on a host that can do little, all others on one that can do everything.
+const PLAIN: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"withstand_plain");
+
+/// Blocks of the longest burst: what the little host can move at once.
+const FEW_BLOCKS: u16 = 64;
+
 /// Milliseconds.
 pub(crate) fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -31,7 +38,7 @@ pub(crate) fn ms(count: u64) -> Duration {
 
 /// A driver, a chip, a network, and faults.
 pub(crate) struct Story {
-    pub(crate) rig: Rig<Faulty<EmulatedSdio>>,
+    pub(crate) rig: Rig<Faulty<PlainHost<EmulatedSdio>>>,
     pub(crate) faults: Faults,
     pub(crate) ap: ApId,
     /// Uplink packets made so far: their numbers go on from one exchange to the next.
@@ -104,11 +111,18 @@ impl Story {
     /// The same with other settings.
     pub(crate) fn with(setup: Setup, ap: ApId) -> Self {
         let mut faults = None;
-        let rig = Rig::with_function(setup, |function| {
-            let (faulty, handle) = Faulty::new(function, Plan::new(7));
+        let mut setup = setup;
+        if PLAIN {
+            setup.card.timing.width_bits = 1;
+            setup.card.power_switch = false;
+        }
+        let mut rig = Rig::with_function(setup, |function| {
+            let host = PlainHost::new(function, PLAIN.then_some(FEW_BLOCKS));
+            let (faulty, handle) = Faulty::new(host, Plan::new(7));
             faults = Some(handle);
             faulty
         });
+        rig.poll = PLAIN.then_some(PERIOD);
         let faults = faults.expect("the function was wrapped");
         faults.set_doorbell(rig.doorbell.clone());
         Self {

@@ -47,11 +47,13 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
     /// Takes a credit for another frame, if there may be one. `false` if not.
     #[inline(always)]
     fn reserve(&mut self) -> bool {
-        let open = self.count < self.limit && !self.class.is_some_and(|class| class.alone);
-        if open && self.slot.is_none() {
+        if self.count >= self.limit {
+            return false;
+        }
+        if self.slot.is_none() {
             self.slot = self.window.take_for_data();
         }
-        open && self.slot.is_some()
+        self.slot.is_some()
     }
 
     #[inline(always)]
@@ -59,7 +61,10 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
         self.class = Some(class);
         if let Some(place) = self.entries.get_mut(self.count) {
             *place = entry;
-            self.count = self.count.saturating_add(1);
+            self.count = self.count.wrapping_add(1);
+        }
+        if class.alone {
+            self.limit = self.count;
         }
     }
 
@@ -305,7 +310,11 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             now,
             slot: None,
             class,
-            limit: MAX_BATCH.saturating_sub(usize::from(class.is_some())),
+            limit: match class {
+                None => MAX_BATCH,
+                Some(class) if class.alone => 0,
+                Some(_) => MAX_BATCH.saturating_sub(1),
+            },
             entries: [0; MAX_BATCH],
             count: 0,
         };

@@ -62,6 +62,16 @@ impl Handle {
         self.with(|world| world.interrupt_asserted())
     }
 
+    /// The logical level of the host-wake line: the chip sleeps and has something for the host, which may sleep too.
+    pub fn host_wake_asserted(&self) -> bool {
+        self.with(|world| world.host_wake_asserted())
+    }
+
+    /// Moves time to `limit`, or to the first time the host-wake line is asserted. Returns whether it is.
+    pub fn advance_to_host_wake(&self, limit: Instant) -> bool {
+        self.with(|world| world.advance_to_host_wake(limit))
+    }
+
     /// Rings `doorbell` on every edge of the interrupt from now on.
     pub fn set_doorbell(&self, doorbell: Arc<Doorbell>) {
         self.with(|world| world.set_doorbell(doorbell));

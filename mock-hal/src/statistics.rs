@@ -48,6 +48,8 @@ pub struct Statistics {
     pub wakeups: u64,
     /// Times the wake line was asserted.
     pub wake_line_asserted: u64,
+    /// Times the chip asserted the host-wake line.
+    pub host_wakes: u64,
     /// Times the chip fell asleep.
     pub sleeps: u64,
     /// Commands that a drifted or cut-off bus has spoiled.
@@ -97,6 +99,7 @@ impl Statistics {
             interrupts: self.interrupts - earlier.interrupts,
             wakeups: self.wakeups - earlier.wakeups,
             wake_line_asserted: self.wake_line_asserted - earlier.wake_line_asserted,
+            host_wakes: self.host_wakes - earlier.host_wakes,
             sleeps: self.sleeps - earlier.sleeps,
             crc_errors: self.crc_errors - earlier.crc_errors,
             tunings: self.tunings - earlier.tunings,

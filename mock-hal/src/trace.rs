@@ -24,6 +24,8 @@ pub enum Line {
     Interrupt,
     /// Wake line, host to chip.
     Wake,
+    /// Host-wake line, chip to host.
+    HostWake,
     /// Power of the card.
     Power,
 }
@@ -118,6 +120,7 @@ impl fmt::Display for Record {
                 let name = match line {
                     Line::Interrupt => "interrupt",
                     Line::Wake => "wake line",
+                    Line::HostWake => "host-wake line",
                     Line::Power => "power",
                 };
                 let level = if *asserted { "asserted" } else { "released" };
@@ -299,6 +302,7 @@ fn packet(event: &Event) -> Vec<u8> {
                 Line::Interrupt => 0,
                 Line::Wake => 1,
                 Line::Power => 2,
+                Line::HostWake => 3,
             };
             (kind::LINE, None, line | u32::from(*asserted) << 8, &[])
         }

@@ -73,6 +73,8 @@ pub struct World {
     acting: Option<Acting>,
     /// A transfer was cut off in the middle, and the card waits for its rest.
     half_read: bool,
+    /// Level of the host-wake line.
+    host_wake: bool,
     trace: Trace,
 }
 
@@ -96,6 +98,7 @@ impl World {
             tuning: Tuning::new(),
             acting: None,
             half_read: false,
+            host_wake: false,
             trace: Trace::default(),
             config,
         }
@@ -239,8 +242,48 @@ impl World {
         }
     }
 
+    /// The host-wake line is a wire of its own: neither the bus nor the card's registers stand between.
+    fn update_host_wake(&mut self) {
+        let level = self.chip.host_wake() && self.powered && self.present;
+        if level == self.host_wake {
+            return;
+        }
+        self.host_wake = level;
+        self.chip.statistics.host_wakes += u64::from(level);
+        self.trace
+            .record(self.clock.now(), Duration::ZERO, || Event::Line {
+                line: Line::HostWake,
+                asserted: level,
+            });
+    }
+
+    /// The logical level of the host-wake line: the chip sleeps and has something for the host, which may sleep too.
+    pub fn host_wake_asserted(&self) -> bool {
+        self.host_wake
+    }
+
+    /// Moves time to `limit`, or to the first time the host-wake line is asserted. Returns whether it is.
+    pub fn advance_to_host_wake(&mut self, limit: Instant) -> bool {
+        let mut before = None;
+        while !self.host_wake {
+            let next = self.next_by_itself().filter(|at| at.is_due(limit));
+            match next {
+                Some(at) if before.is_none_or(|before| at > before) => {
+                    before = Some(at);
+                    self.advance_to(at.max(self.clock.now()));
+                }
+                _ => {
+                    self.advance_to(limit);
+                    break;
+                }
+            }
+        }
+        self.host_wake
+    }
+
     /// The level of the interrupt follows the chip as far as the card lets it through.
     fn update_interrupt(&mut self) {
+        self.update_host_wake();
         let level =
             self.chip.interrupt() && self.powered && self.present && self.card.interrupt_passes();
         if level == self.interrupt {

@@ -213,7 +213,16 @@ impl Chip {
 
     /// The level of the interrupt towards the card.
     pub(crate) fn interrupt(&self) -> bool {
+        self.wants_host() && (self.settings.sleep.interrupt || self.sleep.is_awake())
+    }
+
+    fn wants_host(&self) -> bool {
         self.boot.interrupt() || self.announcer.interrupt()
+    }
+
+    /// The logical level of the host-wake line: the chip sleeps and has something for the host.
+    pub fn host_wake(&self) -> bool {
+        self.wants_host() && !self.sleep.is_awake()
     }
 
     fn running(&self) -> Option<ImageKind> {

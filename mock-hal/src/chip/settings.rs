@@ -113,6 +113,9 @@ pub struct SleepSettings {
     pub fall_asleep: Duration,
     /// What works while asleep.
     pub access: SleepAccess,
+    /// Whether the interrupt of the bus is raised while asleep (unknown: file 40, section 8). The host-wake line is
+    /// asserted either way.
+    pub interrupt: bool,
 }
 
 impl Default for SleepSettings {
@@ -121,6 +124,7 @@ impl Default for SleepSettings {
             wake: Duration::from_millis(5),
             fall_asleep: Duration::from_micros(100),
             access: SleepAccess::RegistersOnly,
+            interrupt: true,
         }
     }
 }

@@ -114,6 +114,7 @@ mod tests {
         wake: Duration::from_millis(5),
         fall_asleep: Duration::from_millis(1),
         access: super::super::settings::SleepAccess::RegistersOnly,
+        interrupt: true,
     };
 
     fn asleep() -> Sleep {

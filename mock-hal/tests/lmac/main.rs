@@ -1,6 +1,7 @@
 //! The firmware against the whole air: scan, join, keys, traffic, power save and loss, driven by raw WSM messages.
 
 mod ailments;
+mod dozing;
 mod ends;
 mod network;
 mod rig;

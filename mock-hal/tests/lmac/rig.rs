@@ -50,6 +50,8 @@ pub(crate) struct Rig {
     pub(crate) failed: u64,
     pub(crate) in_flight: u64,
     pub(crate) secure: bool,
+    /// QoS information of the association request: categories with U-APSD.
+    pub(crate) qos_info: u8,
     /// The access point to come from.
     before: Option<Address>,
     sequence: u16,
@@ -71,6 +73,7 @@ impl Rig {
             failed: 0,
             in_flight: 0,
             secure: false,
+            qos_info: 0,
             before: None,
             sequence: 0,
             frame_sequence: 0,
@@ -268,7 +271,8 @@ impl Rig {
             append(&mut frame, id::RSN, &RSN_CCMP_PSK);
         }
         append(&mut frame, id::HT_CAPABILITIES, &HT);
-        append(&mut frame, id::VENDOR, &[0x00, 0x50, 0xF2, 0x02, 0, 1, 0]);
+        let wmm = [0x00, 0x50, 0xF2, 0x02, 0, 1, self.qos_info];
+        append(&mut frame, id::VENDOR, &wmm);
         self.send_management(frame);
         let answer = self.hear(seen, response).unwrap();
         assert_eq!(answer[26..28], [0, 0]);

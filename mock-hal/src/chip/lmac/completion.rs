@@ -90,7 +90,7 @@ impl<M: Medium> Lmac<M> {
     /// A frame of the chip itself is through, or failed.
     pub(super) fn own_done(&mut self, interface: u8, why: Own, acked: bool, now: Instant) {
         match why {
-            Own::Doze | Own::Wake | Own::PsPoll => {
+            Own::Doze | Own::Wake | Own::PsPoll | Own::Trigger => {
                 self.power_frame_done(interface, why, acked, now);
             }
             Own::LeaveForScan => self.left_for_scan(now),

@@ -73,6 +73,12 @@ pub struct Traffic {
     pub overflowed: u64,
     /// Beacons of the BSS that were heard, whether they went up or not.
     pub beacons: u64,
+    /// Beacons for which the dozing radio woke up.
+    pub woken_for: u64,
+    /// Beacons that the dozing radio slept through.
+    pub slept_through: u64,
+    /// Trigger frames of unscheduled automatic power-save delivery that the chip sent by itself.
+    pub triggers: u64,
 }
 
 impl Counters {

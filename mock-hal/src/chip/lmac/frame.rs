@@ -231,6 +231,14 @@ pub(crate) fn null(bssid: [u8; 6], own: [u8; 6], sequence: u16, power_save: bool
     frame
 }
 
+/// A trigger frame: a QoS null frame of a station that dozes.
+pub(crate) fn trigger(bssid: [u8; 6], own: [u8; 6], sequence: u16, tid: u8) -> Vec<u8> {
+    let mut frame = null(bssid, own, sequence, true);
+    frame[0] |= 0x80;
+    frame.extend_from_slice(&[tid, 0]);
+    frame
+}
+
 /// A PS-poll.
 pub(crate) fn ps_poll(bssid: [u8; 6], own: [u8; 6], aid: u16) -> Vec<u8> {
     let mut frame = vec![kind::PS_POLL, fc::POWER_MANAGEMENT];

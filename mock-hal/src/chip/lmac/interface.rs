@@ -2,6 +2,7 @@
 
 use super::ap::Ap;
 use super::counters::Traffic;
+use super::doze::Doze;
 use super::filter::Filters;
 use super::join::{Bss, RcpiWatch};
 use super::power::PowerSave;
@@ -50,6 +51,7 @@ pub(crate) struct Interface {
     pub(crate) filters: Filters,
     pub(crate) rcpi: RcpiWatch,
     pub(crate) power: PowerSave,
+    pub(crate) doze: Doze,
     /// TIDs for which the chip may be originator of a block ack agreement.
     pub(crate) block_ack_tx: u8,
     /// TIDs for which the chip accepts one.

@@ -315,6 +315,7 @@ impl<M: Medium> Lmac<M> {
         state.traffic = Default::default();
         state.bss = Default::default();
         state.power = Default::default();
+        state.doze = Default::default();
         state.keep_alive = Duration::ZERO;
         state.filters.write(id::BEACON_FILTER, &[]);
         self.policies.clear();

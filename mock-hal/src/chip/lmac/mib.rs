@@ -14,9 +14,11 @@ pub(crate) mod id {
     pub(crate) const RX_FILTER: u16 = 0x1003;
     pub(crate) const BEACON_TABLE: u16 = 0x1004;
     pub(crate) const BEACON_FILTER: u16 = 0x1005;
+    pub(crate) const WAKE_UP: u16 = 0x1007;
     pub(crate) const RCPI_THRESHOLD: u16 = 0x1009;
     pub(crate) const COUNTERS: u16 = 0x100C;
     pub(crate) const BLOCK_ACK: u16 = 0x100E;
+    pub(crate) const UAPSD: u16 = 0x1013;
     pub(crate) const RATE_POLICY: u16 = 0x1016;
     pub(crate) const ETHER_TYPE: u16 = 0x101A;
     pub(crate) const UDP_PORT: u16 = 0x101B;

@@ -9,7 +9,7 @@
 //! | every setting, every counter | `config`, `counters` |
 //! | queue to the host, sequence numbers, faults on demand | `outbox` |
 //! | commands one by one, MIBs | `command`, `mib` |
-//! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `ap` |
+//! | scan, join and link supervision, power save, AP mode | `scan`, `join`, `power`, `doze`, `ap` |
 //! | queues, rate series, aggregation, confirmations | `transmit`, `completion`, `rate_policy`, `block_ack` |
 //! | answers in place of the host | `offload` |
 //! | slow illnesses, sudden ends | `ailment`, `crash` |
@@ -31,6 +31,7 @@ mod completion;
 mod config;
 mod counters;
 mod crash;
+mod doze;
 mod filter;
 mod frame;
 mod interface;

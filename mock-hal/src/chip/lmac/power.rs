@@ -8,12 +8,13 @@
 //! | dozing, fast | the beacon says frames wait, or the host has a frame | waking: a null frame without the power bit |
 //! | waking | the null frame is through, or failed | awake |
 //! | dozing, legacy | the beacon says frames wait, or "more data" | PS-poll, still dozing |
+//! | dozing, legacy, all categories U-APSD | the same | trigger frame, still dozing |
 //! | any | SET_PM asks for active | waking |
 //!
-//! The emulated radio hears everything while it dozes; what saves power on silicon is not modelled, only what the
-//! access point and the host see.
+//! Which beacons the radio hears while it dozes is in [`doze`](super::doze).
 
 use super::frame;
+use super::mib::id;
 use super::transmit::Own;
 use super::{Lmac, Medium};
 use crate::chip::wire::header::number;
@@ -42,6 +43,8 @@ pub(crate) struct PowerSave {
     idle_at: Option<Instant>,
     polling: bool,
     stuck: bool,
+    /// A service period is under way, or was asked for.
+    triggered: bool,
 }
 
 /// Power save with bit 7 is fast: the station wakes for whole conversations instead of polling.
@@ -50,6 +53,10 @@ const FAST: u8 = 0x80;
 const UNKNOWN: u8 = 2;
 /// PS-mode error: the access point did not answer a PS-poll.
 const NO_ANSWER: u32 = 1;
+/// PS-mode error: the access point did not answer a trigger.
+const NO_SERVICE: u32 = 2;
+/// TID of voice.
+const VOICE: u8 = 6;
 
 impl PowerSave {
     /// Whether frames leave without further ado.
@@ -180,13 +187,15 @@ impl<M: Medium> Lmac<M> {
                 power.state = State::Awake;
                 power.activity(now);
             }
-            (Own::PsPoll, _) if !acked => {
+            (Own::PsPoll | Own::Trigger, _) if !acked => {
                 power.polling = false;
-                self.send(indication::event(
-                    interface,
-                    event::PS_MODE_ERROR,
-                    NO_ANSWER,
-                ));
+                power.triggered = false;
+                let error = if why == Own::PsPoll {
+                    NO_ANSWER
+                } else {
+                    NO_SERVICE
+                };
+                self.send(indication::event(interface, event::PS_MODE_ERROR, error));
             }
             _ => {}
         }
@@ -235,14 +244,23 @@ impl<M: Medium> Lmac<M> {
         } else {
             // A poll that was lost does not block the next beacon's.
             power.polling = false;
+            power.triggered = false;
             self.poll_access_point(interface, now);
         }
     }
 
     /// A data frame came: the answer to a poll, with perhaps more behind it.
-    pub(super) fn polled_data(&mut self, interface: u8, more: bool, now: Instant) {
+    /// `ended`: it was the last of a service period.
+    pub(super) fn polled_data(&mut self, interface: u8, more: bool, ended: bool, now: Instant) {
         let power = &mut self.interfaces[usize::from(interface)].power;
         power.activity(now);
+        if power.triggered {
+            power.triggered = !ended;
+            if ended && more && power.is_dozing() {
+                self.poll_access_point(interface, now);
+            }
+            return;
+        }
         if power.is_dozing() && power.polling {
             power.polling = false;
             if more && !power.stuck {
@@ -251,13 +269,28 @@ impl<M: Medium> Lmac<M> {
         }
     }
 
+    /// TID of a trigger frame, if everything is delivered in service periods (MIB 0x1013, one bit per category).
+    fn trigger_tid(&self, interface: u8) -> Option<u8> {
+        let flags = self.mibs.word(interface, id::UAPSD) & 0x0F;
+        let stuck = self.interfaces[usize::from(interface)].power.is_stuck();
+        (flags == 0x0F && !stuck).then_some(VOICE)
+    }
+
     fn poll_access_point(&mut self, interface: u8, now: Instant) {
         let own = self.interface_address(interface);
+        let trigger = self.trigger_tid(interface);
+        let sequence = self.next_sequence();
         let state = &mut self.interfaces[usize::from(interface)];
         let aid = state.bss.aid;
         let Some(bssid) = state.joined().map(|bss| bss.bssid) else {
             return;
         };
+        if let Some(tid) = trigger {
+            state.power.triggered = true;
+            state.traffic.triggers += 1;
+            let frame = frame::trigger(bssid, own, sequence, tid);
+            return self.send_own(interface, frame, Own::Trigger, now);
+        }
         state.power.polling = true;
         let poll = frame::ps_poll(bssid, own, aid);
         self.send_own(interface, poll, Own::PsPoll, now);

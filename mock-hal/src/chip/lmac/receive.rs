@@ -16,6 +16,9 @@ fn rcpi(signal_dbm: i8) -> u8 {
     u8::try_from(steps.clamp(1, 220)).unwrap_or(1)
 }
 
+/// First octet of QoS control: end of service period.
+const EOSP: u8 = 0x10;
+
 /// Flags and head of a frame whose payload may have to move.
 struct Opening {
     status: u32,
@@ -101,6 +104,9 @@ impl<M: Medium> Lmac<M> {
         let Some(mpdu) = Mpdu::new(&heard.frame) else {
             return;
         };
+        if self.sleeps_through(interface, mpdu) {
+            return;
+        }
         let mut flags = rx_flags::BSSID_MATCH;
         if mpdu.kind() == kind::BEACON && heard.frame.len() >= 36 {
             return self.receive_beacon(interface, heard, flags, now);
@@ -115,7 +121,8 @@ impl<M: Medium> Lmac<M> {
                 }
             } else {
                 let more = mpdu.flags() & fc::MORE_DATA != 0;
-                self.polled_data(interface, more, now);
+                let ended = mpdu.is_qos() && mpdu.0.get(24).is_some_and(|qos| qos & EOSP != 0);
+                self.polled_data(interface, more, ended, now);
             }
         }
         if !mpdu.is_group() && self.is_repeat(interface, &heard) {

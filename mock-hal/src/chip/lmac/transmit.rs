@@ -29,6 +29,8 @@ pub(crate) enum Own {
     LeaveForScan,
     KeepAlive,
     PsPoll,
+    /// Begin of a service period.
+    Trigger,
     AddbaRequest {
         tid: u8,
     },

@@ -12,6 +12,7 @@
 //! | [`clock`], [`bus_timing`] | virtual time and what moves it |
 //! | [`card`] | CCCR, FBR, CIS, responses |
 //! | [`chip`] | boot, doorbells, sleep, bursts, and the firmware |
+//! | [`cipher`] | WEP and TKIP |
 //! | [`air`] | the medium, access points, other stations |
 //! | [`fault`] | seeded faults between driver and bus |
 //! | [`plain_host`] | a host controller that can do little |
@@ -60,6 +61,7 @@ pub mod bus_timing;
 pub mod candidate;
 pub mod card;
 pub mod chip;
+pub mod cipher;
 pub mod clock;
 pub mod fault;
 pub mod handle;

@@ -7,6 +7,7 @@ use super::ap_counters::{ApCounters, StationView};
 use super::authenticator::GroupKey;
 use super::ccmp::Key;
 use super::channel_switch::Moving;
+use super::cipher::Cipher;
 use super::elements::{append, id, Description};
 use super::endpoint::{Behind, Endpoint, OwnedMsdu};
 use super::frame::{kind, management, Msdu};
@@ -45,7 +46,7 @@ pub struct AccessPoint {
     pub(super) description: Description,
     pub(super) pmk: Option<Pmk>,
     pub(super) group: GroupKey,
-    pub(super) group_key: Key,
+    pub(super) group_key: Cipher,
     pub(super) group_sent: u64,
     pub(super) present: bool,
     pub(super) ignoring: bool,
@@ -94,7 +95,7 @@ impl AccessPoint {
                 id: 1,
                 bytes: group,
             },
-            group_key: Key::new(group),
+            group_key: Cipher::Ccmp(Key::new(group)),
             group_sent: 0,
             present: true,
             ignoring: false,
@@ -135,9 +136,12 @@ impl AccessPoint {
     pub(super) fn describe(&mut self) {
         self.description = self.config.description();
         self.pmk = match &self.config.security {
-            Security::Open => None,
+            Security::Open | Security::Wep { .. } => None,
             Security::Wpa2 { passphrase } => Some(pmk(passphrase, &self.config.ssid)),
         };
+        if let Some(cipher) = self.wep() {
+            self.group_key = cipher;
+        }
         let mut before = Vec::new();
         self.append_fixed(&mut before);
         self.description
@@ -189,7 +193,7 @@ impl AccessPoint {
             dozing: station.ps.is_dozing(),
             tx_agreements: bits(&|tid| matches!(station.tx[tid], TxAgreement::Active { .. })),
             rx_agreements: bits(&|tid| !matches!(station.rx[tid], RxAgreement::None)),
-            temporal_key: station.keys.as_ref().map(|keys| keys.key.bytes()),
+            temporal_key: station.keys.as_ref().and_then(|keys| keys.key.temporal()),
         })
     }
 

@@ -15,6 +15,13 @@ pub enum Security {
         /// Passphrase, 8 to 63 characters.
         passphrase: String,
     },
+    /// WEP with one key and open system authentication. Such a network offers no 802.11n.
+    Wep {
+        /// 5 or 13 octets.
+        key: Vec<u8>,
+        /// Key id, 0 to 3.
+        id: u8,
+    },
 }
 
 /// What an access point tells about its load (IEEE 802.11-2016, section 9.4.2.28).
@@ -114,10 +121,11 @@ impl ApConfig {
         Description {
             ssid: self.ssid.clone(),
             channel: self.channel,
-            ht: self.ht && self.wmm,
+            ht: self.ht && self.wmm && !matches!(self.security, Security::Wep { .. }),
             wmm: self.wmm,
             uapsd: self.uapsd,
-            rsn: self.security != Security::Open,
+            rsn: matches!(self.security, Security::Wpa2 { .. }),
+            privacy: self.security != Security::Open,
             country: self.country.clone(),
         }
     }

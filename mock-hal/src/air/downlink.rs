@@ -155,7 +155,7 @@ impl AccessPoint {
     fn group_frame(&mut self, pool: &mut Pool) -> Option<Outgoing> {
         let msdu = self.group_queue.pop_front()?;
         let mut bytes = pool.take();
-        let protected = self.description.rsn;
+        let protected = self.description.privacy;
         append_downlink(
             &mut bytes,
             self.config.bssid,
@@ -226,7 +226,7 @@ impl AccessPoint {
             bssid,
             ipv4,
             station_ipv4,
-            protected: self.description.rsn,
+            protected: self.description.privacy,
             sequence: &mut self.sequence,
         };
         fill(station, tid, now, room, pool, burst, makes);

@@ -99,6 +99,8 @@ pub struct Description {
     pub uapsd: bool,
     /// It demands RSN with CCMP and a pre-shared key.
     pub rsn: bool,
+    /// Data is encrypted, by whatever cipher.
+    pub privacy: bool,
     /// The country it says it is in.
     pub country: Option<Country>,
 }
@@ -137,7 +139,7 @@ impl Country {
 impl Description {
     /// The capability field.
     pub fn capabilities(&self) -> u16 {
-        let privacy = if self.rsn { CAPABILITY_PRIVACY } else { 0 };
+        let privacy = if self.privacy { CAPABILITY_PRIVACY } else { 0 };
         let erp = match self.channel.band {
             Band::Ghz2_4 => CAPABILITY_SHORT_PREAMBLE | CAPABILITY_SHORT_SLOT,
             Band::Ghz5 => 0,
@@ -315,6 +317,7 @@ mod tests {
             wmm: true,
             uapsd: false,
             rsn: true,
+            privacy: true,
             country: None,
         }
     }

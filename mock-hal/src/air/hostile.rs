@@ -34,6 +34,7 @@ impl Hostile {
                 wmm: true,
                 uapsd: true,
                 rsn: true,
+                privacy: true,
             },
             sequence: 0,
         }

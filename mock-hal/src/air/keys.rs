@@ -1,25 +1,31 @@
 //! Keys of the stations of an access point: runs the handshakes and installs their results.
 
 use super::access_point::AccessPoint;
+use super::ap_config::Security;
 use super::authenticator::{Authenticator, GroupKey, Reaction};
 use super::ccmp::Key;
+use super::cipher::Cipher;
 use super::endpoint::OwnedMsdu;
 use super::frame::ETHERTYPE_EAPOL;
-use super::station::{StationState, TxAgreement};
+use super::station::{Keys, StationState, TxAgreement};
 use super::wpa::Ptk;
 use super::Address;
+use crate::cipher::wep::WepKey;
 use bes_hal::time::{earliest, Instant};
 
 impl AccessPoint {
     /// Makes a new group key and hands it to every authorised station.
     pub fn rekey_group(&mut self, now: Instant) {
+        if self.pmk.is_none() {
+            return;
+        }
         let mut bytes = [0; 16];
         self.rng.fill(&mut bytes);
         self.group = GroupKey {
             id: 3 - self.group.id,
             bytes,
         };
-        self.group_key = Key::new(bytes);
+        self.group_key = Cipher::Ccmp(Key::new(bytes));
         self.group_sent = 0;
         for at in 0..self.stations.len() {
             let group = self.group;
@@ -55,6 +61,34 @@ impl AccessPoint {
         begun
     }
 
+    /// The cipher of a WEP network; `None` for another, or if its key is none.
+    pub(super) fn wep(&self) -> Option<Cipher> {
+        match &self.config.security {
+            Security::Wep { key, id } => Some(Cipher::Wep(WepKey::new(key)?, id & 3)),
+            _ => None,
+        }
+    }
+
+    /// Installs keys as if a handshake had agreed on them: one for a station, and one for groups with its id. For
+    /// ciphers whose handshake it does not do, TKIP above all. `false`: the station is not there.
+    pub fn install_keys(
+        &mut self,
+        station: Address,
+        pairwise: Cipher,
+        group: (Cipher, u8),
+    ) -> bool {
+        let Some(known) = self.station_mut(station) else {
+            return false;
+        };
+        known.keys = Some(Keys::new(pairwise));
+        known.state = StationState::Authorized;
+        self.group_key = group.0;
+        self.group.id = group.1;
+        self.group_sent = 0;
+        self.description.privacy = true;
+        true
+    }
+
     /// The station has acknowledged the association response.
     pub(super) fn handle_associated(&mut self, address: Address, now: Instant) {
         let mut anonce = [0; 32];
@@ -63,7 +97,9 @@ impl AccessPoint {
         let Some(at) = self.position(address) else {
             return;
         };
+        let wep = self.wep();
         let Some(pmk) = pmk else {
+            self.stations[at].keys = wep.map(Keys::new);
             self.stations[at].state = StationState::Authorized;
             return;
         };
@@ -100,7 +136,7 @@ impl AccessPoint {
                 payload,
             }),
             Reaction::Install(Ptk { tk, .. }) => {
-                station.install(Key::new(tk), now);
+                station.install(Cipher::Ccmp(Key::new(tk)), now);
                 station.state = StationState::Authorized;
                 self.counters.handshakes += 1;
             }

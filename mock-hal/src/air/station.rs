@@ -2,7 +2,7 @@
 
 use super::authenticator::Authenticator;
 use super::block_ack::Reorder;
-use super::ccmp::Key;
+use super::cipher::Cipher;
 use super::elements::HtPeer;
 use super::endpoint::OwnedMsdu;
 use super::power_save::{Category, PowerSave};
@@ -105,16 +105,16 @@ impl Purpose {
 /// A pairwise key and its counters.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
-    pub(super) key: Key,
+    pub(super) key: Cipher,
     pub(super) sent: u64,
     /// Highest packet number received, by traffic identifier.
     pub(super) received: [u64; 16],
     /// The key that follows, and when it is used for sending at the latest.
-    pub(super) next: Option<(Key, Instant)>,
+    pub(super) next: Option<(Cipher, Instant)>,
 }
 
 impl Keys {
-    pub(super) const fn new(key: Key) -> Self {
+    pub(super) const fn new(key: Cipher) -> Self {
         Self {
             key,
             sent: 0,
@@ -251,7 +251,7 @@ impl Station {
     }
 
     /// Installs a pairwise key: at once if it is the first, else as the one that follows.
-    pub(super) fn install(&mut self, key: Key, now: Instant) {
+    pub(super) fn install(&mut self, key: Cipher, now: Instant) {
         match &mut self.keys {
             None => self.keys = Some(Keys::new(key)),
             Some(keys) => {

@@ -121,10 +121,11 @@ impl AccessPoint {
                 let Some(keys) = &mut station.keys else {
                     return;
                 };
+                let counts = keys.key.counts();
                 let last = &mut keys.received[usize::from(mpdu.tid())];
                 match number {
                     None => self.counters.undecryptable += 1,
-                    Some(number) if number <= *last => self.counters.replays += 1,
+                    Some(number) if number <= *last && counts => self.counters.replays += 1,
                     Some(number) => {
                         *last = number;
                         if let Some(opened) = Mpdu::parse(&scratch) {

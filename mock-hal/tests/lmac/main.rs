@@ -3,6 +3,7 @@
 mod ailments;
 mod dozing;
 mod ends;
+mod legacy;
 mod network;
 mod rig;
 

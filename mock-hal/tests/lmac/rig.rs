@@ -267,7 +267,7 @@ impl Rig {
         frame.extend_from_slice(before.as_ref().map_or(&[], |from| &from[..]));
         append(&mut frame, id::SSID, &config.ssid);
         append(&mut frame, id::RATES, &[0x0C, 0x12, 0x18, 0x24]);
-        if config.security != Security::Open {
+        if matches!(config.security, Security::Wpa2 { .. }) {
             append(&mut frame, id::RSN, &RSN_CCMP_PSK);
         }
         append(&mut frame, id::HT_CAPABILITIES, &HT);
@@ -413,6 +413,15 @@ impl Rig {
         }
         .write(&mut packet);
         self.data(0x0800, &packet)
+    }
+
+    /// The same, protected, with so many octets in front of the data and behind it for the chip to fill.
+    pub(crate) fn packet_with_room(&mut self, number: u64, room: (usize, usize)) -> Vec<u8> {
+        let mut frame = self.packet(number);
+        frame[1] |= PROTECTED;
+        frame.splice(26..26, vec![0; room.0]);
+        frame.extend_from_slice(&vec![0; room.1]);
+        frame
     }
 
     /// Keeps 29 frames in the chip for a time.

@@ -330,6 +330,7 @@ impl<M: Medium> Lmac<M> {
                 state.block_ack_rx = u8_at(data, 2);
                 self.enforce_block_ack_policy(interface, now);
             }
+            id::WEP_DEFAULT => self.keys.set_default_wep(interface, u32_at(data, 0)),
             id::RCPI_THRESHOLD => state.rcpi.write(data),
             id::MULTI_CONFIRM => state.multi_confirm = u32_at(data, 0) & 1 != 0,
             id::SHORT_GI => {

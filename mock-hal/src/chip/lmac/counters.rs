@@ -33,7 +33,7 @@ pub struct Counters {
     pub rx_filtered: u32,
     /// Received data frames whose packet number had been seen.
     pub rx_replays: u32,
-    /// Frames under a cipher that is not emulated (WEP, TKIP, WAPI).
+    /// Frames under a cipher that is not emulated (WAPI).
     pub unsupported_cipher: u32,
     /// Block ack agreements established as originator and as recipient.
     pub block_ack_agreements: u32,

@@ -3,6 +3,8 @@
 use super::ccmp::{self, CcmpKey, ReplayWindow};
 use super::frame::Mpdu;
 use crate::chip::wire::{mac_at, u8_at};
+use crate::cipher::tkip::{self, MicHeader, TkipKey};
+use crate::cipher::wep::{self, WepKey};
 
 /// Slots of the key table.
 const SLOTS: usize = 11;
@@ -22,7 +24,19 @@ enum Material {
         key: [u8; 16],
         id: u8,
     },
-    /// WEP, TKIP or WAPI: accepted, but no frame is protected or opened with it.
+    /// Of one peer, or the default key with an id.
+    Wep {
+        key: WepKey,
+        peer: Option<[u8; 6]>,
+        id: u8,
+    },
+    /// Of one peer, or the group key with an id.
+    Tkip {
+        key: TkipKey,
+        peer: Option<[u8; 6]>,
+        id: u8,
+    },
+    /// WAPI: accepted, but no frame is protected or opened with it.
     Other {
         peer: Option<[u8; 6]>,
     },
@@ -35,6 +49,34 @@ struct Key {
     sent: u64,
     /// By TID; the last is for management frames.
     received: [ReplayWindow; 17],
+}
+
+/// A cipher of the chip, as far as its place in a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cipher {
+    Wep,
+    Tkip,
+    Aes,
+}
+
+impl Cipher {
+    /// Octets in front of the payload.
+    pub(crate) const fn header(self) -> usize {
+        match self {
+            Self::Wep => wep::HEADER,
+            Self::Tkip => tkip::HEADER,
+            Self::Aes => ccmp::HEADER,
+        }
+    }
+
+    /// Octets behind it.
+    pub(crate) const fn trailer(self) -> usize {
+        match self {
+            Self::Wep => crate::cipher::ICV,
+            Self::Tkip => tkip::TRAILER,
+            Self::Aes => ccmp::MIC,
+        }
+    }
 }
 
 /// How a frame to be sent was treated.
@@ -58,7 +100,13 @@ pub(crate) enum Opened {
     /// Not protected, or protected and no key is installed.
     Unchanged,
     /// Decrypted in place.
-    Decrypted { group: bool, slot: u8 },
+    Decrypted {
+        group: bool,
+        slot: u8,
+        cipher: Cipher,
+    },
+    /// Decrypted, but Michael says that it is forged.
+    Forged { group: bool, slot: u8 },
     /// Signed, and the signature is right.
     Signed,
     /// There are keys, but none for this frame.
@@ -77,6 +125,8 @@ pub(crate) enum Opened {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyTable {
     slots: [Option<Key>; SLOTS],
+    /// Id of the default WEP key to send with, by interface (MIB 0x0005).
+    default_wep: [u8; 3],
 }
 
 impl KeyTable {
@@ -116,12 +166,47 @@ impl KeyTable {
                 if block[0] > 3 || !matches!(block[1], 5..=16) {
                     return Err("WEP key id or length");
                 }
-                Material::Other { peer: None }
+                Material::Wep {
+                    key: wep_key(&block[4..20], block[1])?,
+                    peer: None,
+                    id: block[0],
+                }
             }
-            1 | 3 | 7 => Material::Other {
+            1 => Material::Wep {
+                key: wep_key(&block[8..24], block[7])?,
+                peer: Some(mac_at(block, 0)),
+                id: 0,
+            },
+            2 => {
+                take(0);
+                // One integrity key: that of the access point, whichever end this is.
+                let mic = octets(block, 16);
+                Material::Tkip {
+                    key: TkipKey {
+                        temporal: key,
+                        send_mic: mic,
+                        receive_mic: mic,
+                    },
+                    peer: None,
+                    id: block[24],
+                }
+            }
+            3 => {
+                take(8);
+                Material::Tkip {
+                    key: TkipKey {
+                        temporal: key,
+                        send_mic: octets(block, 32),
+                        receive_mic: octets(block, 24),
+                    },
+                    peer: Some(mac_at(block, 0)),
+                    id: 0,
+                }
+            }
+            6 => Material::Other { peer: None },
+            7 => Material::Other {
                 peer: Some(mac_at(block, 0)),
             },
-            2 | 6 => Material::Other { peer: None },
             _ => return Err("no such key type"),
         };
         *slot = Some(Key {
@@ -131,6 +216,13 @@ impl KeyTable {
             received: Default::default(),
         });
         Ok(())
+    }
+
+    /// Which of its default WEP keys an interface sends with.
+    pub(crate) fn set_default_wep(&mut self, interface: u8, id: u32) {
+        if let Some(default) = self.default_wep.get_mut(usize::from(interface)) {
+            *default = u8::try_from(id & 3).unwrap_or(0);
+        }
     }
 
     /// Removes a key. `false` if there is none at this index.
@@ -179,12 +271,35 @@ impl KeyTable {
             return Protection::Unchanged;
         }
         let (receiver, group) = (mpdu.a1(), mpdu.is_group());
+        let (transmitter, start) = (mpdu.a2(), mpdu.header_len());
+        let default = self.default_wep.get(usize::from(interface)).copied();
         let mut unsupported = false;
         for key in self.slots.iter_mut().flatten() {
             if key.interface != interface {
                 continue;
             }
+            let for_peer =
+                |peer: &Option<[u8; 6]>| peer.is_some_and(|peer| !group && peer == receiver);
             let (cipher, id) = match &key.material {
+                Material::Wep { key: wep, peer, id }
+                    if for_peer(peer) || peer.is_none() && Some(*id) == default =>
+                {
+                    key.sent += 1;
+                    let iv = u32::try_from(key.sent & 0x00FF_FFFF).unwrap_or(0);
+                    return done(wep.protect(&mut frame[start..], iv, *id));
+                }
+                Material::Tkip {
+                    key: tkip,
+                    peer,
+                    id,
+                } if for_peer(peer) || peer.is_none() && group => {
+                    let Some(mic) = MicHeader::of(frame) else {
+                        return Protection::NoRoom;
+                    };
+                    key.sent += 1;
+                    let body = &mut frame[start..];
+                    return done(tkip.protect(body, mic, transmitter, key.sent, *id));
+                }
                 Material::AesPairwise { key, peer } if !group && *peer == receiver => (key, 0),
                 Material::AesGroup { key, id } if group => (key, *id),
                 Material::Other { peer } => {
@@ -240,15 +355,55 @@ impl KeyTable {
         } else {
             usize::from(mpdu.tid())
         };
-        let Some((number, id)) = ccmp::packet_number(mpdu) else {
+        let start = mpdu.header_len();
+        let Some(id) = wep::key_id(mpdu.body()) else {
             return Opened::Failed;
         };
+        let number = ccmp::packet_number(mpdu).map(|(number, _)| number);
         let mut unsupported = false;
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(key) = slot.as_mut().filter(|key| key.interface == interface) else {
                 continue;
             };
+            let slot = u8::try_from(index).unwrap_or(0);
+            let of_peer =
+                |peer: &Option<[u8; 6]>| peer.is_some_and(|peer| !group && peer == sender);
             let cipher = match &key.material {
+                Material::Wep {
+                    key,
+                    peer,
+                    id: key_id,
+                } if of_peer(peer) || peer.is_none() && *key_id == id => {
+                    return if key.open(&mut frame[start..]) {
+                        Opened::Decrypted {
+                            group,
+                            slot,
+                            cipher: Cipher::Wep,
+                        }
+                    } else {
+                        Opened::Failed
+                    };
+                }
+                Material::Tkip {
+                    key: tkip,
+                    peer,
+                    id: key_id,
+                } if of_peer(peer) || peer.is_none() && group && *key_id == id => {
+                    let Some(mic) = MicHeader::of(frame) else {
+                        return Opened::Failed;
+                    };
+                    return match tkip.open(&mut frame[start..], mic, sender) {
+                        Err(tkip::Refusal::Icv) => Opened::Failed,
+                        // Only what was not replayed can be an attack on the integrity (12.5.2.4).
+                        Err(tkip::Refusal::Mic) => Opened::Forged { group, slot },
+                        Ok(number) if !key.received[lane].accept(number) => Opened::Replayed,
+                        Ok(_) => Opened::Decrypted {
+                            group,
+                            slot,
+                            cipher: Cipher::Tkip,
+                        },
+                    };
+                }
                 Material::AesPairwise { key, peer } if !group && *peer == sender => key,
                 Material::AesGroup { key, id: key_id } if group && *key_id == id => key,
                 Material::Other { peer } => {
@@ -257,16 +412,17 @@ impl KeyTable {
                 }
                 _ => continue,
             };
-            if cipher.open(frame).is_none() {
+            let Some(number) = number.filter(|_| cipher.open(frame).is_some()) else {
                 return Opened::Failed;
-            }
+            };
             // Only a number that was authenticated may move the window.
             if !key.received[lane].accept(number) {
                 return Opened::Replayed;
             }
             return Opened::Decrypted {
                 group,
-                slot: u8::try_from(index).unwrap_or(0),
+                slot,
+                cipher: Cipher::Aes,
             };
         }
         if unsupported {
@@ -304,6 +460,28 @@ impl KeyTable {
             _ => Opened::BadSignature,
         }
     }
+}
+
+/// What became of a frame whose cipher needs room.
+const fn done(sealed: bool) -> Protection {
+    if sealed {
+        Protection::Done
+    } else {
+        Protection::NoRoom
+    }
+}
+
+fn wep_key(octets: &[u8], len: u8) -> Result<WepKey, &'static str> {
+    octets
+        .get(..usize::from(len))
+        .and_then(WepKey::new)
+        .ok_or("WEP key length")
+}
+
+fn octets(block: &[u8], at: usize) -> [u8; 8] {
+    let mut octets = [0; 8];
+    octets.copy_from_slice(&block[at..at + 8]);
+    octets
 }
 
 /// Whether a frame is a group-addressed robust management frame: deauthentication, disassociation, or an action frame
@@ -371,7 +549,8 @@ mod tests {
             receiver.open(1, &mut frame),
             Opened::Decrypted {
                 group: false,
-                slot: 0
+                slot: 0,
+                cipher: Cipher::Aes,
             }
         );
         assert!(frame[34..54].iter().all(|byte| *byte == 0x55));
@@ -396,11 +575,11 @@ mod tests {
     #[test]
     fn keys_that_are_not_emulated_are_accepted_and_typed() {
         let mut table = KeyTable::default();
-        for (index, kind) in [0, 1, 2, 3, 6, 7].into_iter().enumerate() {
+        for (index, kind) in [6, 7].into_iter().enumerate() {
             let index = u8::try_from(index).unwrap();
             table.add(0, &add_key(kind, index, &[1, 13, 0, 0])).unwrap();
         }
-        assert_eq!(table.len(), 6);
+        assert_eq!(table.len(), 2);
         assert_eq!(
             table.protect(0, &mut data(PEER, OWN, true)),
             Protection::Unsupported
@@ -417,6 +596,7 @@ mod tests {
         assert!(table.add(0, &add_key(9, 0, &[])).is_err());
         assert!(table.add(0, &add_key(5, 11, &[])).is_err());
         assert!(table.add(0, &add_key(0, 0, &[4, 5])).is_err());
+        assert!(table.add(0, &add_key(0, 0, &[1, 6])).is_err());
         assert!(table.add(0, &pairwise(0)[..47]).is_err());
         assert!(!table.remove(0) && !table.remove(200));
         table.add(0, &pairwise(10)).unwrap();

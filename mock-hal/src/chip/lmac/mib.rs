@@ -7,6 +7,7 @@ use std::collections::HashMap;
 pub(crate) mod id {
     pub(crate) const STATION_ID: u16 = 0x0000;
     pub(crate) const GROUP_ADDRESSES: u16 = 0x0004;
+    pub(crate) const WEP_DEFAULT: u16 = 0x0005;
     pub(crate) const TX_POWER: u16 = 0x0006;
     pub(crate) const RTS_THRESHOLD: u16 = 0x0007;
     pub(crate) const ARP_IPV4: u16 = 0x1001;

@@ -3,7 +3,7 @@
 
 use super::frame::{fc, kind, Mpdu, Tim, TIM};
 use super::interface::Role;
-use super::key::Opened;
+use super::key::{Cipher, Opened};
 use super::{ccmp, Lmac, Medium};
 use crate::air::{Heard, PhyRate};
 use crate::chip::wire::indication::{self, rx_flags, RxDescriptor};
@@ -23,8 +23,10 @@ const EOSP: u8 = 0x10;
 struct Opening {
     status: u32,
     flags: u32,
-    /// Bytes of cipher header behind the MAC header, and of the trailer, to be left out.
-    cut: bool,
+    /// The cipher whose header and trailer are to be left out.
+    cut: Option<Cipher>,
+    /// The cipher that was opened, whose header may still be there.
+    opened: Option<Cipher>,
 }
 
 impl<M: Medium> Lmac<M> {
@@ -124,6 +126,10 @@ impl<M: Medium> Lmac<M> {
                 let ended = mpdu.is_qos() && mpdu.0.get(24).is_some_and(|qos| qos & EOSP != 0);
                 self.polled_data(interface, more, ended, now);
             }
+        } else if mpdu.is_management() && !mpdu.is_group() {
+            // An action frame may be what was buffered.
+            let more = mpdu.flags() & fc::MORE_DATA != 0;
+            self.polled_data(interface, more, false, now);
         }
         if !mpdu.is_group() && self.is_repeat(interface, &heard) {
             self.counters.rx_duplicates = self.counters.rx_duplicates.wrapping_add(1);
@@ -229,7 +235,8 @@ impl<M: Medium> Lmac<M> {
             let clear = !mpdu.is_protected() || opening.flags & 7 != 0;
             let body = mpdu.body();
             let payload = if mpdu.is_protected() {
-                body.get(ccmp::HEADER..).unwrap_or(&[])
+                let header = opening.opened.unwrap_or(Cipher::Aes).header();
+                body.get(header..).unwrap_or(&[])
             } else {
                 body
             };
@@ -243,13 +250,13 @@ impl<M: Medium> Lmac<M> {
             }
         }
         if mpdu.kind() == kind::ACTION
-            && !opening.cut
+            && opening.cut.is_none()
             && mpdu.body().first() == Some(&3)
             && self.block_ack_heard(interface, mpdu, now)
         {
             return;
         }
-        if opening.cut && mpdu.kind() == kind::ACTION {
+        if opening.cut.is_some() && mpdu.kind() == kind::ACTION {
             // Block ack frames under management frame protection: the same, in the clear.
             let start = mpdu.header_len();
             let clear = [
@@ -270,20 +277,38 @@ impl<M: Medium> Lmac<M> {
         let mut opening = Opening {
             status: status::SUCCESS,
             flags: 0,
-            cut: false,
+            cut: None,
+            opened: None,
         };
         let counters = &mut self.counters;
         let count = |counter: &mut u32| *counter = counter.wrapping_add(1);
         match self.keys.open(interface, frame) {
             Opened::Unchanged | Opened::Signed => {}
-            Opened::Decrypted { group, slot } => {
-                opening.cut = self.config.strip_cipher;
-                opening.flags = if opening.cut {
-                    rx_flags::STRIPPED
-                } else {
-                    rx_flags::AES
+            Opened::Decrypted {
+                group,
+                slot,
+                cipher,
+            } => {
+                opening.opened = Some(cipher);
+                opening.cut = opening.opened.filter(|_| self.config.strip_cipher);
+                opening.flags = match (opening.cut, cipher) {
+                    (Some(_), _) => rx_flags::STRIPPED,
+                    (None, Cipher::Wep) => rx_flags::WEP,
+                    (None, Cipher::Tkip) => rx_flags::TKIP,
+                    (None, Cipher::Aes) => rx_flags::AES,
                 };
                 opening.flags |= u32::from(slot) << rx_flags::KEY_INDEX;
+                if group {
+                    opening.flags |= rx_flags::GROUP_KEY;
+                }
+            }
+            Opened::Forged { group, slot } => {
+                count(&mut counters.rx_mic_failures);
+                opening.status = status::MIC_FAILURE;
+                opening.opened = Some(Cipher::Tkip);
+                // The host does not look for a trailer behind a forged frame (file 30, section 5.5).
+                opening.cut = opening.opened;
+                opening.flags = rx_flags::STRIPPED | u32::from(slot) << rx_flags::KEY_INDEX;
                 if group {
                     opening.flags |= rx_flags::GROUP_KEY;
                 }
@@ -324,7 +349,8 @@ impl<M: Medium> Lmac<M> {
         let opening = Opening {
             status: status::SUCCESS,
             flags: flags | u32::from(link) << rx_flags::LINK,
-            cut: false,
+            cut: None,
+            opened: None,
         };
         self.emit(interface, &heard, &opening);
         self.medium.recycle(heard.frame);
@@ -382,12 +408,13 @@ impl<M: Medium> Lmac<M> {
             flags,
         };
         let frame = &heard.frame;
-        let (head, tail): (&[u8], &[u8]) = if opening.cut {
-            let start = mpdu.header_len();
-            let end = frame.len() - ccmp::MIC;
-            (&frame[..start], &frame[start + ccmp::HEADER..end])
-        } else {
-            (frame, &[])
+        let (head, tail): (&[u8], &[u8]) = match opening.cut {
+            Some(cipher) => {
+                let start = mpdu.header_len();
+                let end = frame.len() - cipher.trailer();
+                (&frame[..start], &frame[start + cipher.header()..end])
+            }
+            None => (frame, &[]),
         };
         if mpdu.is_data() {
             let traffic = &mut self.interfaces[usize::from(interface.min(2))].traffic;

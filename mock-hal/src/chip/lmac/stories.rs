@@ -128,9 +128,9 @@ fn frames_protected_with_no_key_pass_and_with_a_wrong_one_get_status_9() {
     host.run(10 * MS);
     assert_eq!(host.confirmed()[1].1, 9);
     assert_eq!(u32_at(host.all(0x0804).last().unwrap(), 4), 9);
-    // A TKIP key is taken and not emulated.
+    // A WAPI key is taken and not emulated.
     assert_eq!(host.status(0x000D, 0, &[0; 4]), 0);
-    let mut key = vec![3, 0, 0, 0];
+    let mut key = vec![7, 0, 0, 0];
     key.extend_from_slice(&AP);
     key.resize(44, 0);
     assert_eq!(host.status(0x000C, 0, &key), 0);

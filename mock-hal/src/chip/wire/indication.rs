@@ -89,6 +89,8 @@ pub(crate) struct RxDescriptor {
 
 /// RX flags (file 20, section 12.10).
 pub(crate) mod rx_flags {
+    pub(crate) const WEP: u32 = 1;
+    pub(crate) const TKIP: u32 = 2;
     pub(crate) const AES: u32 = 3;
     pub(crate) const STRIPPED: u32 = 7;
     pub(crate) const AMPDU: u32 = 1 << 3;

@@ -18,6 +18,7 @@ pub(crate) mod status {
     pub(crate) const INVALID_PARAMETER: u32 = 2;
     pub(crate) const WRONG_MODE: u32 = 3;
     pub(crate) const DECRYPTION_FAILURE: u32 = 4;
+    pub(crate) const MIC_FAILURE: u32 = 5;
     pub(crate) const RETRY_EXCEEDED: u32 = 6;
     pub(crate) const LIFETIME_EXCEEDED: u32 = 7;
     pub(crate) const LINK_LOST: u32 = 8;

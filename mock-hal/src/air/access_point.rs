@@ -5,7 +5,6 @@
 use super::ap_config::{ApConfig, BssLoad, Security};
 use super::ap_counters::{ApCounters, StationView};
 use super::authenticator::GroupKey;
-use super::ccmp::Key;
 use super::channel_switch::Moving;
 use super::cipher::Cipher;
 use super::elements::{append, id, Description};
@@ -95,7 +94,7 @@ impl AccessPoint {
                 id: 1,
                 bytes: group,
             },
-            group_key: Cipher::Ccmp(Key::new(group)),
+            group_key: Cipher::ccmp(group),
             group_sent: 0,
             present: true,
             ignoring: false,

@@ -13,7 +13,7 @@ use crate::cipher::ICV;
 #[derive(Clone, Debug)]
 pub enum Cipher {
     /// CCMP with 128 bits.
-    Ccmp(Key),
+    Ccmp(Box<Key>),
     /// TKIP.
     Tkip(TkipKey),
     /// WEP, with the id of the key.
@@ -21,6 +21,11 @@ pub enum Cipher {
 }
 
 impl Cipher {
+    /// CCMP with this temporal key.
+    pub fn ccmp(temporal: [u8; 16]) -> Self {
+        Self::Ccmp(Box::new(Key::new(temporal)))
+    }
+
     /// The temporal key; `None` for WEP, which has none.
     pub fn temporal(&self) -> Option<[u8; 16]> {
         match self {
@@ -109,10 +114,7 @@ mod tests {
         };
         let wep = WepKey::new(b"12345").unwrap();
         [
-            (
-                Cipher::Ccmp(Key::new([4; 16])),
-                Cipher::Ccmp(Key::new([4; 16])),
-            ),
+            (Cipher::ccmp([4; 16]), Cipher::ccmp([4; 16])),
             (Cipher::Tkip(tkip), Cipher::Tkip(other)),
             (Cipher::Wep(wep.clone(), 2), Cipher::Wep(wep, 2)),
         ]

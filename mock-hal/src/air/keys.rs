@@ -3,7 +3,6 @@
 use super::access_point::AccessPoint;
 use super::ap_config::Security;
 use super::authenticator::{Authenticator, GroupKey, Reaction};
-use super::ccmp::Key;
 use super::cipher::Cipher;
 use super::endpoint::OwnedMsdu;
 use super::frame::ETHERTYPE_EAPOL;
@@ -25,7 +24,7 @@ impl AccessPoint {
             id: 3 - self.group.id,
             bytes,
         };
-        self.group_key = Cipher::Ccmp(Key::new(bytes));
+        self.group_key = Cipher::ccmp(bytes);
         self.group_sent = 0;
         for at in 0..self.stations.len() {
             let group = self.group;
@@ -136,7 +135,7 @@ impl AccessPoint {
                 payload,
             }),
             Reaction::Install(Ptk { tk, .. }) => {
-                station.install(Cipher::Ccmp(Key::new(tk)), now);
+                station.install(Cipher::ccmp(tk), now);
                 station.state = StationState::Authorized;
                 self.counters.handshakes += 1;
             }

@@ -155,9 +155,7 @@ fn michael_of(key: [u8; 8], mut message: Vec<u8>) -> [u8; 8] {
     message.push(0x5A);
     // At least four zeros, and a multiple of four in all.
     message.extend_from_slice(&[0; 4]);
-    while message.len() % 4 != 0 {
-        message.push(0);
-    }
+    message.resize(message.len().next_multiple_of(4), 0);
     let word = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let (mut left, mut right) = (word(&key[..4]), word(&key[4..]));
     for chunk in message.chunks_exact(4) {

@@ -7,6 +7,7 @@ mod common;
 
 mod endings;
 mod keys;
+mod legacy;
 mod moving;
 mod roaming;
 mod scanning;

@@ -3,7 +3,7 @@
 use super::hub::Hub;
 use super::report::Shares;
 use super::slot::Slot;
-use super::source::{Answer, Command, CommandSource, Event, Status};
+use super::source::{Command, CommandSource, Event, Status};
 use anyhow::Result;
 use bes_hal::sdio::{Cmd53, Count, SdioFunction};
 use bes_hal::time::Instant;
@@ -55,8 +55,8 @@ impl<S: CommandSource> CardThread<S> {
         }
         // The last command is not left to its deadline.
         if answer.is_some() {
-            let last = self.level(answer).0;
-            self.source.exchange(last, Some(Duration::ZERO))?;
+            let (level, _) = self.level();
+            self.source.exchange(answer, level, Some(Duration::ZERO))?;
         }
         Ok(())
     }
@@ -67,10 +67,10 @@ impl<S: CommandSource> CardThread<S> {
         self.slot.handle.advance_to(began);
         let began = self.settle(began)?;
         self.hold(answer.is_some());
-        let (answer, wait) = self.level(answer);
+        let (level, wait) = self.level();
         let before = self.hub.now();
         self.shares.chip += before.since(began);
-        let event = self.source.exchange(answer, Some(wait))?;
+        let event = self.source.exchange(answer, level, Some(wait))?;
         let now = self.hub.now();
         self.shares.waiting += now.since(before);
         {
@@ -131,9 +131,9 @@ impl<S: CommandSource> CardThread<S> {
         }
     }
 
-    /// The answer with the level of the interrupt, and how long to wait. From here on until the exchange returns, the
-    /// medium's thread looks after what comes earlier than the wait's end.
-    fn level(&mut self, answer: Option<Status>) -> (Option<Answer>, Duration) {
+    /// The level of the interrupt, if the host does not know it, and how long to wait. From here on until the exchange
+    /// returns, the medium's thread looks after what comes earlier than the wait's end.
+    fn level(&mut self) -> (Option<bool>, Duration) {
         let mut line = self.slot.line();
         let (level, next) = self
             .slot
@@ -142,17 +142,10 @@ impl<S: CommandSource> CardThread<S> {
         let now = self.hub.now();
         let wait = next.map_or(LONGEST_WAIT, |at| at.since(now).min(LONGEST_WAIT));
         line.waits_until = Some(now.after(wait));
-        line.lowering = answer.is_some() && !level && line.told != Some(false);
-        let answer = answer.map(|status| Answer {
-            status,
-            interrupt: level,
-        });
-        if answer.is_none() && line.told != Some(level) {
-            // Before the first command nobody listens to the line, which is no reason to end.
-            let _ = self.slot.interrupt().set(level);
-        }
+        let news = (line.told != Some(level)).then_some(level);
+        line.lowering = news == Some(false);
         line.told = Some(level);
-        (answer, wait)
+        (news, wait)
     }
 
     fn execute(&mut self, command: Command) -> Status {

@@ -6,7 +6,7 @@ use super::ether::{Ether, EtherConfig};
 use super::hub::Hub;
 use super::radio::Radio;
 use super::slot::Slot;
-use super::source::{Answer, Command, CommandSource, Event, InterruptLine, Status};
+use super::source::{Command, CommandSource, Event, InterruptLine, Status};
 use anyhow::{bail, Result};
 use mock_hal::chip::lmac::{Lmac, LmacConfig};
 use mock_hal::{BusTiming, Card, Config, World};
@@ -33,6 +33,8 @@ enum Step {
 #[derive(Clone, Default)]
 struct Seen {
     answers: Arc<Mutex<Vec<Status>>>,
+    /// What each exchange said of the interrupt.
+    said: Arc<Mutex<Vec<Option<bool>>>>,
     levels: Arc<Mutex<Vec<bool>>>,
     waits: Arc<Mutex<Vec<Duration>>>,
 }
@@ -49,10 +51,16 @@ impl InterruptLine for Seen {
 }
 
 impl CommandSource for Host {
-    fn exchange(&mut self, answer: Option<Answer>, wait: Option<Duration>) -> Result<Event> {
-        if let Some(Answer { status, .. }) = answer {
+    fn exchange(
+        &mut self,
+        answer: Option<Status>,
+        level: Option<bool>,
+        wait: Option<Duration>,
+    ) -> Result<Event> {
+        if let Some(status) = answer {
             self.seen.answers.lock().expect("no panic").push(status);
         }
+        self.seen.said.lock().expect("no panic").push(level);
         let wait = wait.unwrap_or(Duration::MAX);
         self.seen.waits.lock().expect("no panic").push(wait);
         Ok(match self.commands.next() {
@@ -202,9 +210,22 @@ fn a_refused_answer_is_not_the_end_and_the_level_is_told_again() {
     steps.extend([read(0, 0), Step::Refuse, Step::Wait, read(0, 0)]);
     let (seen, _) = run(BusTiming::NONE, steps);
     assert_eq!(statuses(&seen).len(), 7);
-    let levels = seen.levels.lock().expect("no panic");
-    assert!(levels.iter().all(|level| !level));
-    assert!(!levels.is_empty(), "the host may have missed the level");
+    let said = seen.said.lock().expect("no panic");
+    // Once before the refusal, and once after it because the host may have missed it.
+    let told = said.iter().filter(|level| level.is_some()).count();
+    assert_eq!(told, 2, "{said:?}");
+    assert!(said.iter().flatten().all(|level| !level));
+}
+
+#[test]
+fn nothing_is_said_of_a_level_that_has_not_changed() {
+    // Another thread may have told the host of a newer level when the exchange arrives: an old one that is told again
+    // would take an interrupt away.
+    let (seen, _) = run(BusTiming::NONE, enable());
+    let said = seen.said.lock().expect("no panic");
+    let told: Vec<bool> = said.iter().flatten().copied().collect();
+    assert!(said.len() > told.len(), "{said:?}");
+    assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "{said:?}");
 }
 
 #[test]

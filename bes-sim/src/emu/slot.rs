@@ -16,10 +16,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Line {
     /// Level it was told; `None` if it may have missed the last one.
     pub told: Option<bool>,
-    /// The answer under way lowers the level, and may arrive after a level that the medium's thread sets.
+    /// The exchange under way lowers the level, and may arrive after a level that the medium's thread sets.
     pub lowering: bool,
     /// Until when the card's thread waits; `None` while it works, and will look at everything before it waits again.
     pub waits_until: Option<Instant>,
+}
+
+/// What the medium's thread tells the host of the interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Nothing.
+    None,
+    /// The level.
+    Level,
+    /// The level, and the exchange that may overtake it is to end, so that the card's thread says it again.
+    Overtaken,
+}
+
+impl Line {
+    /// The medium's thread sees this level while the card's thread waits.
+    fn see(&mut self, level: bool) -> News {
+        if self.told == Some(level) {
+            return News::None;
+        }
+        if level && self.lowering {
+            // The exchange may arrive after what is told now: nobody knows what the host knows then.
+            self.told = None;
+            return News::Overtaken;
+        }
+        self.told = Some(level);
+        News::Level
+    }
 }
 
 /// A card.
@@ -87,18 +114,45 @@ impl Slot {
             }
             (world.interrupt_asserted(), world.next_event())
         });
-        if line.told != Some(level) {
-            line.told = Some(level);
-            let mut told = self.interrupt.set(level);
-            if level && line.lowering {
-                // The answer may be taken after this: the card's thread must look again when it was.
-                told = told.and_then(|()| self.interrupt.wake());
-            }
-            if told.is_err() {
-                // The host is gone, as the card's thread will find out.
-                line.told = None;
-            }
+        let told = match line.see(level) {
+            News::None => Ok(()),
+            News::Level => self.interrupt.set(level),
+            News::Overtaken => self
+                .interrupt
+                .set(level)
+                .and_then(|()| self.interrupt.wake()),
+        };
+        if told.is_err() {
+            // The host is gone, as the card's thread will find out.
+            line.told = None;
         }
         next.filter(|next| *next < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_told_once() {
+        let mut line = Line {
+            told: Some(false),
+            ..Line::default()
+        };
+        assert_eq!(line.see(true), News::Level);
+        assert_eq!(line.see(true), News::None);
+        assert_eq!(line.see(false), News::Level);
+    }
+
+    #[test]
+    fn a_level_that_the_exchange_may_overtake_is_said_again_by_the_card_s_thread() {
+        let mut line = Line {
+            told: Some(false),
+            lowering: true,
+            ..Line::default()
+        };
+        assert_eq!(line.see(true), News::Overtaken);
+        assert_eq!(line.told, None);
     }
 }

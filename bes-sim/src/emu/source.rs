@@ -29,15 +29,6 @@ pub enum Status {
     BrokenData(u32),
 }
 
-/// The answer to the command before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// How it ended.
-    pub status: Status,
-    /// Level of the interrupt from then on.
-    pub interrupt: bool,
-}
-
 /// What the host did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -55,10 +46,18 @@ pub enum Event {
 pub trait CommandSource: Send {
     /// Ends the command before, if there is an answer, and waits for the next event; `None`: until there is one.
     ///
+    /// `level` is that of the interrupt from then on; `None`: as the host knows it. What has not changed is not said again,
+    /// because another thread may have said something newer meanwhile.
+    ///
     /// # Errors
     ///
     /// When the host is gone.
-    fn exchange(&mut self, answer: Option<Answer>, wait: Option<Duration>) -> Result<Event>;
+    fn exchange(
+        &mut self,
+        answer: Option<Status>,
+        level: Option<bool>,
+        wait: Option<Duration>,
+    ) -> Result<Event>;
 
     /// The data of the command: what the host wrote, or room for what it reads. From its start.
     fn data(&mut self) -> &mut [u8];

@@ -1,6 +1,6 @@
 //! The kernel's virtual SDIO host as a source of commands.
 
-use super::source::{Answer, Command, CommandSource, Event, InterruptLine, Status};
+use super::source::{Command, CommandSource, Event, InterruptLine, Status};
 use anyhow::{anyhow, bail, Result};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,24 +62,26 @@ impl VsdioSource {
 }
 
 impl CommandSource for VsdioSource {
-    fn exchange(&mut self, answer: Option<Answer>, wait: Option<Duration>) -> Result<Event> {
-        let answer = answer.and_then(|answer| {
-            let command = self.outstanding.take()?;
-            let status = match answer.status {
-                Status::Done(word) => vsdio::Status::Ok(word),
-                Status::NoResponse => vsdio::Status::CommandTimeout,
-                Status::BrokenResponse => vsdio::Status::CommandCrc,
-                // Only what has data can fail at it.
-                Status::NoData(_) | Status::BrokenData(_) if command.length() == 0 => {
-                    vsdio::Status::CommandTimeout
-                }
-                Status::NoData(word) => vsdio::Status::DataTimeout(word, 0),
-                Status::BrokenData(word) => vsdio::Status::DataCrc(word, 0),
-            };
-            Some(vsdio::Answer::new(&command, status).with_interrupt(answer.interrupt))
-        });
+    fn exchange(
+        &mut self,
+        answer: Option<Status>,
+        level: Option<bool>,
+        wait: Option<Duration>,
+    ) -> Result<Event> {
         let wait = wait.map_or(vsdio::Wait::Forever, vsdio::Wait::For);
-        let event = match self.device.exchange(answer, wait) {
+        let ended = answer.and_then(|status| {
+            let command = self.outstanding.take()?;
+            let answer = vsdio::Answer::new(&command, outcome(status, command.length()));
+            Some(match level {
+                Some(level) => answer.with_interrupt(level),
+                None => answer,
+            })
+        });
+        let event = match (ended, level) {
+            (None, Some(level)) => self.device.exchange_interrupt(level, wait),
+            (ended, _) => self.device.exchange(ended, wait),
+        };
+        let event = match event {
             Ok(event) => event,
             Err(vsdio::Error::Stale) => return Ok(Event::Refused),
             Err(error) => return Err(anyhow!(error)),
@@ -103,6 +105,19 @@ impl CommandSource for VsdioSource {
 
     fn data(&mut self) -> &mut [u8] {
         self.device.data_mut()
+    }
+}
+
+/// The end of a command with so many bytes of data, in the host's words.
+fn outcome(status: Status, length: usize) -> vsdio::Status {
+    match status {
+        Status::Done(word) => vsdio::Status::Ok(word),
+        Status::NoResponse => vsdio::Status::CommandTimeout,
+        Status::BrokenResponse => vsdio::Status::CommandCrc,
+        // Only what has data can fail at it.
+        Status::NoData(_) | Status::BrokenData(_) if length == 0 => vsdio::Status::CommandTimeout,
+        Status::NoData(word) => vsdio::Status::DataTimeout(word, 0),
+        Status::BrokenData(word) => vsdio::Status::DataCrc(word, 0),
     }
 }
 

@@ -112,10 +112,29 @@ impl Device {
     /// [`Error::Length`] and [`Error::Refused`] (the command still waits). Nothing of a refused answer has effect, not
     /// even its interrupt, and the call does not wait. [`Error::System`] means that the device is broken.
     pub fn exchange(&mut self, answer: Option<Answer>, wait: Wait) -> Result<Event, Error> {
+        let answer = answer.map_or_else(abi::Answer::default, |answer| answer.raw());
+        self.exchange_raw(answer, wait)
+    }
+
+    /// Sets the level of the card's interrupt and waits for what comes next, as [`exchange`](Self::exchange) without an
+    /// answer. One system call, where [`Interrupt::set`] would be a second.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn exchange_interrupt(&mut self, asserted: bool, wait: Wait) -> Result<Event, Error> {
+        let answer = abi::Answer {
+            interrupt: crate::command::level(asserted),
+            ..abi::Answer::default()
+        };
+        self.exchange_raw(answer, wait)
+    }
+
+    fn exchange_raw(&mut self, answer: abi::Answer, wait: Wait) -> Result<Event, Error> {
         let mut exchange = abi::Exchange {
             answer: abi::Answer {
                 timeout_ns: wait.nanoseconds(),
-                ..answer.map_or_else(abi::Answer::default, |answer| answer.raw())
+                ..answer
             },
             event: abi::Event::default(),
         };

@@ -123,9 +123,7 @@ impl Opened {
             core::mem::size_of::<abi::Event>(),
         );
         let answer = answer.reader().read::<abi::Answer>()?;
-        if self.awake_in_suspend.load(Relaxed) {
-            keep_thread_awake();
-        }
+        self.stay_awake();
         let happened = self
             .card
             .exchange(host, &answer)
@@ -138,8 +136,16 @@ impl Opened {
         event.writer().write(&happened)
     }
 
+    /// The calling thread is a part of a card that stays awake when the system sleeps, if its process wants that.
+    fn stay_awake(&self) {
+        if self.awake_in_suspend.load(Relaxed) {
+            keep_thread_awake();
+        }
+    }
+
     fn interrupt(&self, argument: usize) -> Result {
         let host = self.host.as_ref().ok_or(Errno::NotConnected)?;
+        self.stay_awake();
         let wake = abi::INTERRUPT_WAKE as usize;
         let level = u32::try_from(argument & !wake).map_err(|_| EINVAL)?;
         match level {

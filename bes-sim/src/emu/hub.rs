@@ -212,6 +212,10 @@ impl Hub {
 pub fn run_medium(hub: &Hub, socket: &mut HwsimSocket, signals: &SignalFd) -> Result<MediumShares> {
     let mut shares = MediumShares::default();
     let family = socket.family();
+    for slot in hub.slots() {
+        // Whoever uses the slot stays awake when the machine sleeps, as cards do: see `vsdio.rs`.
+        slot.interrupt().wake()?;
+    }
     while !hub.is_stopping() {
         let now = hub.now();
         let deadline = hub.attend(now);
@@ -242,6 +246,25 @@ pub fn run_medium(hub: &Hub, socket: &mut HwsimSocket, signals: &SignalFd) -> Re
         }
     }
     Ok(shares)
+}
+
+/// Without a medium there is nothing to do but to wait until a signal ends the program or a card's thread has ended.
+///
+/// # Errors
+///
+/// When nothing can be waited for.
+pub fn wait_for_end(hub: &Hub, signals: &SignalFd) -> Result<()> {
+    while !hub.is_stopping() {
+        let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+        match ppoll(&mut fds, Some(TimeSpec::from_duration(LONGEST_WAIT)), None) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error).context("cannot wait for a signal"),
+        }
+        if fds[0].any() == Some(true) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn receive(

@@ -14,6 +14,7 @@
 //! | [`rates`], [`ht`] | rates as the kernel numbers them, and the best one |
 //! | [`ether`], `lane` | the rules of the medium, without clock, thread or socket |
 //! | [`radio`] | a chip's view of the medium |
+//! | [`own`] | a network of the emulator's own instead of the medium |
 //! | [`source`], [`vsdio`] | where bus commands come from |
 //! | [`slot`], [`card`], [`hub`] | one card, its thread, and what all threads share |
 //! | [`clock`] | real time, without a system call for each look |
@@ -27,6 +28,7 @@ pub mod hub;
 pub mod hwsim;
 mod lane;
 pub mod netlink;
+pub mod own;
 pub mod radio;
 pub mod rates;
 pub mod report;
@@ -51,6 +53,7 @@ use clock::Clock;
 use ether::{Ether, EtherConfig};
 use hub::Hub;
 use mock_hal::air::capture::Capture;
+use mock_hal::air::ApConfig;
 use mock_hal::chip::lmac::{Lmac, LmacConfig};
 use mock_hal::fault::{Fault, Faulty, Plan};
 use mock_hal::{BusTiming, Card, Config, EmulatedSdio, World};
@@ -146,6 +149,16 @@ pub struct Options {
     /// does not learn from this medium.
     #[arg(long, value_enum, default_value = "best")]
     rates: Rates,
+    /// Instead of the kernel's radios the chips hear an access point of this program, with this network name. It answers
+    /// ping at 10.0.0.1, and stays awake when the machine sleeps.
+    #[arg(long, value_name = "SSID", conflicts_with_all = ["pcap", "rates"])]
+    own_network: Option<String>,
+    /// The own network is protected with WPA2 and this passphrase.
+    #[arg(long, requires = "own_network")]
+    passphrase: Option<String>,
+    /// Channel of the own network; 36, 44, 149 and 157 with 40 MHz.
+    #[arg(long, default_value_t = 6, requires = "own_network")]
+    channel: u8,
     /// Inject this fault on the bus, at random moments. Can be given several times.
     #[arg(long = "fault", value_name = "NAME", num_args = 1.., value_parser = parse_fault)]
     faults: Vec<Fault>,
@@ -213,11 +226,19 @@ fn between(options: &Options, card: usize, function: EmulatedSdio) -> Option<Bet
     }
 }
 
+/// What the chips hear.
+enum Surroundings {
+    /// The kernel's radios.
+    Medium(radio::SharedEther),
+    /// An access point of this program, for each chip one.
+    Own(ApConfig),
+}
+
 /// The world of one card.
 fn world(
     options: &Options,
     clock: &Clock,
-    ether: &radio::SharedEther,
+    surroundings: &Surroundings,
     chip: usize,
 ) -> (EmulatedSdio, mock_hal::Handle) {
     let mut config = Config {
@@ -232,16 +253,37 @@ fn world(
         // What liars and faults make of the messages is not the driver's fault.
         config.chip.check_padding = false;
     }
-    let lmac = Lmac::new(
-        firmware_settings(options.bus_timing),
-        Radio::new(ether.clone(), chip),
-    );
-    let (function, handle) = Card::insert(config, Box::new(lmac));
+    let firmware = firmware_settings(options.bus_timing);
+    let (function, handle) = match surroundings {
+        Surroundings::Medium(ether) => {
+            let radio = Radio::new(ether.clone(), chip);
+            Card::insert(config, Box::new(Lmac::new(firmware, radio)))
+        }
+        Surroundings::Own(access_point) => {
+            let seed = options.seed.wrapping_add(chip as u64);
+            let limited = options.air_limit == Switch::On;
+            let air = own::air(access_point.clone(), seed, limited);
+            Card::insert(config, Box::new(Lmac::new(firmware, air)))
+        }
+    };
     handle.with(World::forget_identification);
     if options.trace.is_some() {
         handle.with_trace(|trace| trace.enable(true));
     }
     (function, handle)
+}
+
+/// The access point of the own network, if there is to be one.
+fn own_network(options: &Options) -> Result<Option<ApConfig>> {
+    let Some(ssid) = &options.own_network else {
+        return Ok(None);
+    };
+    let network = own::Network {
+        ssid: ssid.clone(),
+        passphrase: options.passphrase.clone(),
+        channel: options.channel,
+    };
+    network.access_point(options.signal).map(Some)
 }
 
 /// Runs the command.
@@ -259,10 +301,15 @@ pub fn run(options: &Options) -> Result<bool> {
         SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC).context("cannot wait for signals")?;
 
     let clock = Clock::start();
-    let mut socket = HwsimSocket::register()?;
+    let own = own_network(options)?;
+    let mut socket = match own {
+        Some(_) => None,
+        None => Some(HwsimSocket::register()?),
+    };
+    let family = socket.as_ref().map_or(0, HwsimSocket::family);
     let mut ether = Ether::new(
         EtherConfig {
-            family: socket.family(),
+            family,
             limited: options.air_limit == Switch::On,
             signal_dbm: options.signal,
             best_rates: options.rates == Rates::Best,
@@ -274,9 +321,15 @@ pub fn run(options: &Options) -> Result<bool> {
             .with_context(|| format!("cannot write {}", path.display()))?;
         ether.set_capture(Some(Capture::new(Box::new(BufWriter::new(file)))));
     }
-    hwsim::dump_radios(ether.outgoing(), socket.family(), 0);
+    if socket.is_some() {
+        hwsim::dump_radios(ether.outgoing(), family, 0);
+    }
     let tracer = options.trace.as_deref().map(Tracer::create).transpose()?;
     let ether = Arc::new(Mutex::new(ether));
+    let surroundings = match own {
+        Some(access_point) => Surroundings::Own(access_point),
+        None => Surroundings::Medium(ether.clone()),
+    };
 
     // All slots are tried before anything runs, so that a wrong number leaves nothing half done.
     let mut sources = Vec::new();
@@ -285,11 +338,12 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let mut cards = Vec::new();
     for (chip, (source, &place)) in sources.into_iter().zip(&options.cards.0).enumerate() {
-        let (function, handle) = world(options, &clock, &ether, chip);
+        let (function, handle) = world(options, &clock, &surroundings, chip);
         let slot = Arc::new(Slot::new(chip, place, handle, source.interrupt()));
         cards.push((source, slot, between(options, chip, function)));
     }
-    let hub = Arc::new(Hub::new(clock, ether, Some(socket.sender()?), tracer));
+    let sender = socket.as_ref().map(HwsimSocket::sender).transpose()?;
+    let hub = Arc::new(Hub::new(clock, ether, sender, tracer));
     hub.set_slots(cards.iter().map(|(_, slot, _)| slot.clone()).collect());
 
     let slots: Vec<Arc<Slot>> = cards.iter().map(|(_, slot, _)| slot.clone()).collect();
@@ -317,10 +371,17 @@ pub fn run(options: &Options) -> Result<bool> {
     } else {
         format!("card in {}", hosts.join(", "))
     };
-    println!("ready: {places}, medium of mac80211_hwsim");
+    let around = match &options.own_network {
+        Some(ssid) => format!("network {ssid}"),
+        None => String::from("medium of mac80211_hwsim"),
+    };
+    println!("ready: {places}, {around}");
     std::io::stdout().flush()?;
 
-    let medium = hub::run_medium(&hub, &mut socket, &signals);
+    let medium = match &mut socket {
+        Some(socket) => hub::run_medium(&hub, socket, &signals),
+        None => hub::wait_for_end(&hub, &signals).map(|()| report::MediumShares::default()),
+    };
     hub.stop();
     let mut shares: Vec<Shares> = Vec::new();
     let mut failure = None;

@@ -33,7 +33,11 @@ impl VsdioSource {
                 }
             );
         }
-        let limits = vsdio::Limits::default();
+        let limits = vsdio::Limits {
+            // A card does not sleep with its host: the host's drivers talk to it on their way to sleep and back.
+            awake_in_suspend: true,
+            ..vsdio::Limits::default()
+        };
         let device = vsdio::Device::open(&path, &limits).map_err(|error| match error {
             vsdio::Error::InUse(_) => {
                 anyhow!(

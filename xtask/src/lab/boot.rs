@@ -121,7 +121,7 @@ fn attempt(
 /// makes it ten times faster.
 fn command(kernel: &Kernel, logs: &Path, leaks: bool) -> Result<Command> {
     let own = std::env::current_exe().context("where is this program?")?;
-    let mut command = Command::new(kernel.build.join("linux"));
+    let mut command = tied(&kernel.build.join("linux"));
     command
         .args(kernel.kind.machine())
         .args([
@@ -146,6 +146,19 @@ fn command(kernel: &Kernel, logs: &Path, leaks: bool) -> Result<Command> {
         // The guest's memory is a file of this folder; a small /dev/shm, as containers have it, is not enough.
         .env("TMPDIR", memory_folder());
     Ok(command)
+}
+
+/// A command whose process ends with the thread that starts it, however that ends: a guest does not outlive the program
+/// that looks after it. User-mode Linux does the same with its own processes.
+fn tied(program: &Path) -> Command {
+    match crate::lab::tools::find("setpriv") {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
 }
 
 /// A folder with room for the guest's memory, in memory if possible.
@@ -246,6 +259,25 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(10));
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_guest_ends_with_the_thread_that_started_it() {
+        let guest = std::thread::spawn(|| {
+            let guest = tied(Path::new("sleep")).arg("600").spawn().unwrap();
+            // The tie is there when the program is.
+            let name = format!("/proc/{}/comm", guest.id());
+            while fs::read_to_string(&name).unwrap() != "sleep\n" {
+                std::thread::yield_now();
+            }
+            guest
+        });
+        let mut guest = guest.join().unwrap();
+        let status = guest.wait().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// Limit of a command that only asks or sets something, on the slowest kernel and a busy machine.
-pub(crate) const SHORT: Duration = Duration::from_secs(60);
+pub(crate) const SHORT: Duration = Duration::from_secs(180);
 
 /// The pass phrase of every protected network.
 const PASSPHRASE: &str = "a laboratory secret";
@@ -172,7 +172,7 @@ impl Radios {
     pub(crate) fn load(count: usize, keep: usize) -> Result<Self> {
         run(
             &format!("/run/modprobe mac80211_hwsim radios={count}"),
-            Duration::from_secs(60),
+            SHORT,
         )?;
         let phys = until("radios of mac80211_hwsim", SHORT, || {
             let phys = phys();
@@ -220,7 +220,7 @@ impl AccessPoint {
         let control = Control::open(&path, SHORT);
         daemon.check()?;
         let mut control = control?;
-        let limit = Duration::from_secs(60);
+        let limit = SHORT;
         until("hostapd: state ENABLED", limit, || {
             daemon.check()?;
             Ok(control

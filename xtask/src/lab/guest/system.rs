@@ -81,7 +81,13 @@ pub(crate) fn tasks() -> String {
         };
         let state = rest.split(' ').next().unwrap_or("");
         text.push_str(&format!("{name}) {state}\n"));
-        for place in ["wchan", "stack"] {
+        // The stack of a task that runs cannot be read: the kernel would follow what it writes at the same time.
+        let places: &[_] = if state == "R" {
+            &[]
+        } else {
+            &["wchan", "stack"]
+        };
+        for place in places {
             if let Ok(place) = fs::read_to_string(path.join(place)) {
                 text.push_str(&format!("    {}\n", place.trim().replace('\n', "\n    ")));
             }

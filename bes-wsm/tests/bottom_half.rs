@@ -17,7 +17,7 @@ use bes_hal::transport::{
 use bes_hal::{Duration, Instant, SdioError, TransportError};
 use bes_wsm::anomaly::{Anomaly, AnomalyKind};
 use bes_wsm::bottom_half::{
-    BottomHalf, Work, CONFIRM_TIMEOUT, POLL_BUSY, PROGRESS_TIMEOUT, STARTUP_TIMEOUT,
+    BottomHalf, Work, CONFIRM_TIMEOUT, GATHER, POLL_BUSY, PROGRESS_TIMEOUT, STARTUP_TIMEOUT,
 };
 use bes_wsm::client::{Client, Command, CommandError, FrameSink, Offer, Outgoing, ReturnReason};
 use bes_wsm::recovery::RecoveryReason;
@@ -239,6 +239,13 @@ impl Story {
         self.owner.run(&mut self.upper)
     }
 
+    /// Runs until nothing waits for company any more.
+    fn run_gathered(&mut self) {
+        self.run().unwrap();
+        self.wait(GATHER);
+        self.run().unwrap();
+    }
+
     fn wait(&mut self, duration: Duration) {
         let transport = self.owner.transport_mut();
         transport.now = transport.now.after(duration);
@@ -330,7 +337,7 @@ fn a_second_start_in_a_session_is_a_restart_of_the_chip() {
 fn frames_travel_in_batches_of_up_to_sixteen_with_consecutive_sequence_numbers() {
     let mut story = Story::new();
     story.queue_frames(0..20);
-    story.run().unwrap();
+    story.run_gathered();
     assert_eq!(
         story.sent().iter().map(Vec::len).collect::<Vec<_>>(),
         [16, 4]
@@ -349,7 +356,8 @@ fn frames_of_another_size_class_wait_for_the_next_batch_in_order() {
     for (tag, size) in sizes.into_iter().enumerate() {
         story.upper.frames.push_back(frame(tag as u8, size));
     }
-    story.run().unwrap();
+    story.run_gathered();
+    story.run_gathered();
     let tags: Vec<Vec<u8>> = story
         .sent()
         .iter()
@@ -540,7 +548,7 @@ fn one_lost_confirm_gives_its_frame_back_and_a_late_one_its_credit() {
     // Other frames are confirmed all the time.
     for tag in 1..13 {
         story.queue_frames(tag..tag + 1);
-        story.run().unwrap();
+        story.run_gathered();
         let batch = story.sent().len() - 1;
         let confirm = tx_confirm(story.packet_of(batch, 0), 0);
         story.chip_says(&[(0x0404, &confirm)]);
@@ -789,6 +797,53 @@ fn a_small_batch_waits_for_confirms_while_the_air_has_work() {
     }
     story.run().unwrap();
     assert!(story.sent()[batches].len() >= 8);
+}
+
+#[test]
+fn a_single_frame_waits_for_company_while_the_chip_has_another() {
+    let mut story = Story::new();
+    story.queue_frames(0..1);
+    story.run().unwrap();
+    assert_eq!(story.sent().len(), 1, "an idle chip gets it at once");
+    let end = Instant::ZERO.after(GATHER);
+    for tag in 1..4 {
+        story.wait(GATHER / 8);
+        story.queue_frames(tag..tag + 1);
+        story.run().unwrap();
+        assert_eq!(story.sent().len(), 1);
+        assert_eq!(story.owner.next_deadline(), Some(end));
+    }
+    story.wait(GATHER);
+    story.run().unwrap();
+    assert_eq!(story.sent().len(), 2);
+    assert_eq!(story.sent()[1].len(), 3, "in one transfer");
+    assert_ne!(story.owner.next_deadline(), Some(end));
+}
+
+#[test]
+fn a_confirm_or_a_full_batch_or_a_command_ends_the_wait_for_company() {
+    let waiting = || {
+        let mut story = Story::new();
+        story.queue_frames(0..1);
+        story.run().unwrap();
+        story.queue_frames(1..2);
+        story.run().unwrap();
+        assert_eq!(story.sent().len(), 1);
+        story
+    };
+    let mut story = waiting();
+    let confirm = tx_confirm(story.packet_of(0, 0), 0);
+    story.chip_says(&[(0x0404, &confirm)]);
+    story.run().unwrap();
+    assert_eq!(story.sent().len(), 2, "the chip has nothing else to do");
+    let mut story = waiting();
+    story.queue_frames(2..9);
+    story.run().unwrap();
+    assert_eq!(story.sent()[1].len(), 8, "worth a transfer");
+    let mut story = waiting();
+    story.upper.commands.push_back(write_mib());
+    story.run().unwrap();
+    assert_eq!(story.sent().len(), 2, "goes along or right behind");
 }
 
 #[test]

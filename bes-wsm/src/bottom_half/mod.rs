@@ -57,6 +57,7 @@ mod receive;
 mod send;
 mod supervision;
 
+pub use send::GATHER;
 pub use supervision::{CONFIRM_TIMEOUT, POLL_BUSY, POLL_IDLE, PROGRESS_TIMEOUT};
 
 use crate::anomaly::{Anomalies, Anomaly};
@@ -117,6 +118,11 @@ pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     rx_due: bool,
     /// It has to be read again at this time, for the n-th time.
     settle: Option<(Instant, u8)>,
+    /// Until when a small batch waits for more frames.
+    gather_until: Option<Instant>,
+    /// Frames of the client that could not be sent although nothing was to be waited for.
+    stuck: usize,
+    last_sent: Instant,
     last_look: Instant,
     last_burst: Instant,
     last_confirm: Instant,
@@ -148,6 +154,9 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             unsent: None,
             rx_due: false,
             settle: None,
+            gather_until: None,
+            stuck: 0,
+            last_sent: Instant::ZERO,
             last_look: Instant::ZERO,
             last_burst: Instant::ZERO,
             last_confirm: Instant::ZERO,
@@ -188,6 +197,8 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         self.rx_sequence = Sequence::START;
         self.rx_due = true;
         self.settle = None;
+        self.gather_until = None;
+        self.stuck = 0;
         self.last_look = now;
         self.last_burst = now;
         self.last_confirm = now;
@@ -368,6 +379,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         self.settle = None;
         self.carry = None;
         self.unsent = None;
+        self.gather_until = None;
         let outstanding = !self.command.is_idle();
         if let Some(slot) = self.command.clear() {
             self.window.release(slot);

@@ -10,11 +10,16 @@ use crate::wire::describe::Direction;
 use crate::wire::tx::TRANSMIT_HEADER_LEN;
 use bes_hal::frame::TxFrame;
 use bes_hal::transport::{SlotClass, Transport, MAX_BATCH};
-use bes_hal::{Instant, Memory, TransportError};
+use bes_hal::{Duration, Instant, Memory, TransportError};
 
 /// With at least this many frames in flight the air has work, and a batch smaller than this waits for more credits.
 /// Small batches cost a bus command each; the confirms that are due will make the batch larger.
 const FULL_ENOUGH: usize = 8;
+
+/// For so long after a transfer a small batch waits for more frames, as long as the chip still has frames of the batch
+/// before: the air does not run dry meanwhile, and a transfer for each frame would keep bus and processor busy instead.
+/// A confirm of the last of them ends the wait.
+pub const GATHER: Duration = Duration::from_micros(500);
 
 /// The frames of a batch that is being built: they are in the table already, with packet id and sequence number.
 struct Batch<'a, T, F, G, M: Memory> {
@@ -170,11 +175,17 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     {
         self.write_command(client, now);
         let command = self.take_command(client, now);
-        let (entries, count) = if self.is_worth_sending(client) {
+        self.gather_until = None;
+        let worth =
+            self.is_worth_sending(client) && self.has_gathered(client, command.is_some(), now);
+        let (entries, count) = if worth {
             self.build_batch(client, command.as_ref().map(|(_, class)| *class), now)
         } else {
             ([0; MAX_BATCH], 0)
         };
+        if worth {
+            self.stuck = if count == 0 { client.backlog() } else { 0 };
+        }
         if count == 0 && command.is_none() {
             return Ok(false);
         }
@@ -182,6 +193,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         if command.is_some() {
             self.log.note(now, Direction::ToChip, self.command.bytes());
         }
+        self.last_sent = now;
         let sent = self.transfer(Unsent {
             command: command.is_some(),
             entries,
@@ -287,6 +299,31 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         free >= FULL_ENOUGH
             || self.in_flight.len() < FULL_ENOUGH.saturating_add(usize::from(self.carry.is_some()))
             || client.backlog() <= free
+    }
+
+    /// Whether a batch is large enough to be sent now, or nothing is gained by waiting; sets the end of the wait if not.
+    fn has_gathered<C>(&mut self, client: &C, with_command: bool, now: Instant) -> bool
+    where
+        C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
+    {
+        let carried = usize::from(self.carry.is_some());
+        let waiting = client.backlog().saturating_add(carried);
+        // A command goes down anyway, and a chip without frames has nothing to do meanwhile.
+        let idle =
+            self.in_flight.len() <= carried.saturating_add(usize::from(self.in_flight.orphans()));
+        if with_command || idle || waiting >= FULL_ENOUGH {
+            return true;
+        }
+        if waiting <= self.stuck {
+            // They wait for something else.
+            return true;
+        }
+        let until = self.last_sent.after(GATHER);
+        if until.is_due(now) {
+            return true;
+        }
+        self.gather_until = Some(until);
+        false
     }
 
     /// The frames of the next batch: which entries of the table, and how many.

@@ -49,7 +49,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         let progress =
             (waiting && !self.command.is_sent()).then(|| self.last_confirm.after(PROGRESS_TIMEOUT));
         let progress = earliest(progress, waiting.then_some(self.sweep_at));
-        let settle = self.settle.map(|(at, _)| at);
+        let settle = earliest(self.settle.map(|(at, _)| at), self.gather_until);
         earliest(
             earliest(startup, progress),
             earliest(

@@ -8,6 +8,7 @@ mod cache;
 mod config;
 mod debian;
 mod dmesg;
+mod frames;
 pub(crate) mod guest;
 mod kernel;
 mod products;

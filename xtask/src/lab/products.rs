@@ -1,7 +1,8 @@
 //! What this project brings into the guest: modules, emulator, firmware images.
 
 use crate::lab::cache::Lock;
-use crate::lab::kernel::Kernel;
+use crate::lab::frames;
+use crate::lab::kernel::{Kernel, Kind};
 use crate::lab::scenario::Needs;
 use crate::lab::sources::{Sources, MODULE_FLAGS};
 use crate::lab::tools::quiet;
@@ -142,6 +143,12 @@ fn modules(project: &Project, sources: &Sources, kernel: &Kernel) -> Result<Vec<
             "make built no {name} in {}",
             made.display()
         );
+    }
+    // Sanitizers make frames of their own.
+    if kernel.kind == Kind::Release {
+        for module in &found {
+            frames::check(module)?;
+        }
     }
     Ok(found)
 }

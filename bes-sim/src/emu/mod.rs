@@ -139,6 +139,9 @@ pub struct Options {
     /// Bus commands take the time they take on 4 bits at 50 MHz.
     #[arg(long, value_enum, default_value = "off")]
     bus_timing: Switch,
+    /// With the bus model: what each command takes besides its bits, in microseconds.
+    #[arg(long, default_value_t = 8, value_name = "US", requires = "bus_timing", value_parser = clap::value_parser!(u64).range(0..=1000))]
+    command_time: u64,
     /// Frames take airtime.
     #[arg(long, value_enum, default_value = "on")]
     air_limit: Switch,
@@ -243,7 +246,10 @@ fn world(
 ) -> (EmulatedSdio, mock_hal::Handle) {
     let mut config = Config {
         timing: match options.bus_timing {
-            Switch::On => BusTiming::HIGH_SPEED,
+            Switch::On => BusTiming {
+                command: Duration::from_micros(options.command_time),
+                ..BusTiming::HIGH_SPEED
+            },
             Switch::Off => BusTiming::NONE,
         },
         start: clock.now(),

@@ -29,17 +29,26 @@ pub(crate) const CONSOLE: &str = "console.txt";
 /// How much longer than its own deadline a guest may take to power off.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// What is wanted besides the scenario.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    /// A debug kernel looks for memory that is never freed.
+    pub(crate) leaks: bool,
+    /// Options of the emulator, for the scenario that measures.
+    pub(crate) emulator: String,
+}
+
 /// Runs a scenario in a guest of its own; the result says what went wrong, also with the guest itself.
 pub(crate) fn run(
     kernel: &Kernel,
     products: &Products,
     scenario: &Scenario,
     logs: &Path,
-    leaks: bool,
+    wishes: &Wishes,
 ) -> Report {
     let start = Instant::now();
     let mut report = Report::new(scenario.name, kernel.kind.name());
-    match attempt(kernel, products, scenario, logs, leaks) {
+    match attempt(kernel, products, scenario, logs, wishes) {
         Ok(found) => report = found,
         Err(error) => report.fail(&format!("{error:#}")),
     }
@@ -64,7 +73,7 @@ fn attempt(
     products: &Products,
     scenario: &Scenario,
     logs: &Path,
-    leaks: bool,
+    wishes: &Wishes,
 ) -> Result<Report> {
     let limit = Duration::from_secs(u64::from(scenario.seconds * kernel.kind.slowness()));
     fs::create_dir_all(logs)?;
@@ -82,11 +91,12 @@ fn attempt(
         "sim": products.sim,
         "firmware": products.firmware,
         "vsdio_selftest": products.vsdio_selftest,
+        "emulator": wishes.emulator,
     });
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
     let console = File::create(logs.join(CONSOLE))?;
     let mut guest = Guest::start(
-        command(kernel, logs, leaks)?
+        command(kernel, logs, wishes.leaks)?
             .stdin(Stdio::null())
             .stdout(console.try_clone()?)
             .stderr(console),

@@ -56,6 +56,12 @@ pub(crate) struct Options {
     /// Keeps the logs of every scenario in this folder. Without it, those of failures are kept in the target folder.
     #[arg(long, value_name = "DIR")]
     keep_logs: Option<PathBuf>,
+    /// `throughput`: the bus takes the time of 4 bits at 50 MHz, and so many microseconds more for each command.
+    #[arg(long, value_name = "US")]
+    bus: Option<u16>,
+    /// `throughput`: frames take no airtime.
+    #[arg(long)]
+    no_air: bool,
     /// Guests that run at the same time; speed is only measured with 1.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
@@ -101,7 +107,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
                 &chosen,
                 options.keep_logs.as_deref(),
                 usize::from(options.jobs),
-                options.leaks,
+                &boot::Wishes {
+                    leaks: options.leaks,
+                    emulator: emulator_options(options),
+                },
                 &|report| {
                     if options.json {
                         println!("{}", report.json());
@@ -117,6 +126,18 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
             })
         }
     }
+}
+
+/// What the options say of bus and air, in the emulator's words.
+fn emulator_options(options: &Options) -> String {
+    let mut words = Vec::new();
+    if let Some(microseconds) = options.bus {
+        words.push(format!("--bus-timing on --command-time {microseconds}"));
+    }
+    if options.no_air {
+        words.push("--air-limit off".to_owned());
+    }
+    words.join(" ")
 }
 
 fn words(list: &[String]) -> Vec<&str> {
@@ -173,7 +194,7 @@ fn play(
     chosen: &[&Scenario],
     keep: Option<&Path>,
     jobs: usize,
-    leaks: bool,
+    wishes: &boot::Wishes,
     show: &(dyn Fn(&Report) + Sync),
 ) -> Result<Vec<Report>> {
     let lab = Ready::prepare(kind)?;
@@ -194,13 +215,11 @@ fn play(
                     return;
                 };
                 let logs = folder.join(format!("{}-{}", scenario.name, kind.name()));
-                let report = boot::run(
-                    &lab.kernel,
-                    &products,
-                    scenario,
-                    &logs,
-                    leaks || scenario.name == LEAKS,
-                );
+                let wishes = boot::Wishes {
+                    leaks: wishes.leaks || scenario.name == LEAKS,
+                    ..wishes.clone()
+                };
+                let report = boot::run(&lab.kernel, &products, scenario, &logs, &wishes);
                 show(&report);
                 if !report.passed() {
                     eprintln!("       logs: {}", logs.display());
@@ -265,9 +284,17 @@ pub(crate) fn step(project: &Project, debug: bool) -> Result<Outcome> {
     let chosen = scenario::select(&["all".to_owned()], kind).map_err(anyhow::Error::msg)?;
     // Speed is measured on the release kernel, one guest at a time.
     let jobs = if debug { 2 } else { 1 };
-    let reports = play(project, kind, &chosen, None, jobs, false, &|report| {
-        println!("{}", report.text());
-    })?;
+    let reports = play(
+        project,
+        kind,
+        &chosen,
+        None,
+        jobs,
+        &boot::Wishes::default(),
+        &|report| {
+            println!("{}", report.text());
+        },
+    )?;
     let passed = reports.iter().filter(|report| report.passed()).count();
     Ok(Outcome::Tests {
         passed: u64::try_from(passed)?,

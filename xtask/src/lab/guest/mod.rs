@@ -43,6 +43,8 @@ pub(crate) struct Job {
     pub(crate) firmware: Option<String>,
     /// The tests of the virtual host.
     pub(crate) vsdio_selftest: Option<String>,
+    /// Options of the emulator, for the scenario that measures.
+    pub(crate) emulator: String,
 }
 
 impl Job {
@@ -63,6 +65,7 @@ impl Job {
             sim: word("sim"),
             firmware: word("firmware"),
             vsdio_selftest: word("vsdio_selftest"),
+            emulator: word("emulator").unwrap_or_default(),
         })
     }
 

@@ -50,7 +50,8 @@ impl Cost {
 
 pub(crate) fn throughput(lab: &mut Lab<'_>) -> Result<()> {
     // Tasklets that run while there is no driver are those of the access point's radio.
-    let (radios, access_points, emulator) = Bench::without_driver(lab, &[WPA2], "")?;
+    let options = lab.job.emulator.clone();
+    let (radios, access_points, emulator) = Bench::without_driver(lab, &[WPA2], &options)?;
     lab.step("which tasklets are the access point's");
     let recording = Recording::start()?;
     std::thread::sleep(Duration::from_secs(1));
@@ -130,6 +131,16 @@ fn measure(
             &format!("{place}.driver_us_per_frame"),
             cost.driver.as_secs_f64() * 1e6 / frames,
         );
+        let whole = cost.whole.as_secs_f64();
+        for (who, time) in [
+            ("driver", cost.driver),
+            ("emulator", cost.emulator),
+            ("server", cost.traffic),
+            ("idle", cost.idle),
+        ] {
+            lab.report
+                .number(&format!("{place}.{who}"), time.as_secs_f64() / whole);
+        }
         all.join(&cost);
     }
     let link = run(&format!("iw dev {} link", bench.interface), SHORT)?.out;

@@ -11,6 +11,7 @@
 #include <linux/mmc/host.h>
 #include <linux/mmc/sdio.h>
 #include <linux/mmc/sdio_func.h>
+#include <linux/pm.h>
 #include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -22,3 +23,5 @@
 /* Macros that bindgen cannot evaluate. */
 static const u32 BES_MMC_DATA_READ = MMC_DATA_READ;
 static const u32 BES_MMC_DATA_WRITE = MMC_DATA_WRITE;
+static const u32 BES_PM_KEEP_POWER = MMC_PM_KEEP_POWER;
+static const u32 BES_PM_WAKE_SDIO_IRQ = MMC_PM_WAKE_SDIO_IRQ;

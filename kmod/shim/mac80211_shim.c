@@ -7,8 +7,10 @@
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/pm_wakeup.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
+#include <net/cfg80211.h>
 #include <net/mac80211.h>
 
 #include "mac80211_shim.h"
@@ -26,6 +28,11 @@ void bes_hw_set_device(struct ieee80211_hw *hw, struct device *device)
 void bes_hw_set_address(struct ieee80211_hw *hw, const u8 *address)
 {
 	SET_IEEE80211_PERM_ADDR(hw, address);
+}
+
+void bes_hw_set_wakeup(struct ieee80211_hw *hw, bool enabled)
+{
+	device_set_wakeup_enable(wiphy_dev(hw->wiphy), enabled);
 }
 
 const char *bes_hw_name(const struct ieee80211_hw *hw)

@@ -21,6 +21,8 @@ struct sk_buff_head;
 void bes_hw_set_flag(struct ieee80211_hw *hw, unsigned int flag);
 void bes_hw_set_device(struct ieee80211_hw *hw, struct device *device);
 void bes_hw_set_address(struct ieee80211_hw *hw, const u8 *address);
+/* device_set_wakeup_enable() for the device of the hardware. */
+void bes_hw_set_wakeup(struct ieee80211_hw *hw, bool enabled);
 const char *bes_hw_name(const struct ieee80211_hw *hw);
 
 /* get_random_mask_addr(): @mask says which bits of @base stay. */

@@ -3,8 +3,10 @@
  * Inline functions and macros around the SDIO bus and its thread, as functions.
  */
 #include <linux/completion.h>
+#include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/pm_wakeup.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/scatterlist.h>
@@ -54,4 +56,14 @@ unsigned long bes_msecs_to_jiffies_sdio(unsigned int msecs)
 void bes_cond_resched(void)
 {
 	cond_resched();
+}
+
+void bes_device_set_wakeup_capable(struct device *device, bool capable)
+{
+	device_set_wakeup_capable(device, capable);
+}
+
+bool bes_device_may_wakeup(struct device *device)
+{
+	return device_may_wakeup(device);
 }

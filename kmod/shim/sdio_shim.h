@@ -30,6 +30,11 @@ void bes_reinit_completion(struct completion *completion);
 
 unsigned long bes_msecs_to_jiffies_sdio(unsigned int msecs);
 
+/* device_set_wakeup_capable() and device_may_wakeup(). */
+struct device;
+void bes_device_set_wakeup_capable(struct device *device, bool capable);
+bool bes_device_may_wakeup(struct device *device);
+
 /* cond_resched(). */
 void bes_cond_resched(void);
 

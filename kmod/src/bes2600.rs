@@ -20,13 +20,14 @@ mod mac_policy;
 mod ops;
 mod platform;
 mod sample;
+mod sleep;
 mod stack;
 mod tables;
 mod trace;
 
 use abstractions::bus_thread::{Bell, BusThread};
 use abstractions::sdio::{self, Bus, Function};
-use bus::{Owner, Registry, Upper};
+use bus::{Owner, Registry, Sleeper, Upper};
 use function::{Interrupt, KernelFunction};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
@@ -109,6 +110,15 @@ impl sdio::Driver for Bes2600 {
 
     fn interrupt(data: Pin<&Data>) {
         data.interrupt.raise();
+    }
+
+    fn suspend(_function: &Function, data: Pin<&Data>, power_kept: bool) {
+        data.registry
+            .with(|registration| registration.suspend(power_kept));
+    }
+
+    fn resume(_function: &Function, data: Pin<&Data>) {
+        data.registry.with(Sleeper::resume);
     }
 
     fn remove(_function: &Function, data: Pin<&Data>) {

@@ -54,7 +54,7 @@ pub(crate) trait Upper:
     + 'static
 {
     /// Keeps the device known to the stack above. Taking it away waits for callbacks, which the owner still answers.
-    type Registration: Send + Unpin + 'static;
+    type Registration: Sleeper + Send + Unpin + 'static;
 
     /// What stands above a device with this address. `bell` wakes the owner. Called on the owner's thread, before anything
     /// else.
@@ -80,6 +80,16 @@ pub(crate) trait Upper:
 
     /// The owner ends: whoever waits for it is told so, and nothing more is taken.
     fn close(&mut self);
+}
+
+/// What stands above a device when the system goes to sleep and comes back. Both are called with nothing locked that the
+/// owner needs.
+pub(crate) trait Sleeper {
+    /// The system goes to sleep; with `power_kept` the card keeps its power. The owner does not use the bus afterwards.
+    fn suspend(&self, power_kept: bool);
+
+    /// The system is back.
+    fn resume(&self);
 }
 
 /// Where the registration is, between the owner, who makes it, and the driver core, who takes it away.
@@ -111,6 +121,13 @@ impl<R: Send + Unpin> Registry<R> {
             *place = Place::Registered(make()?);
         }
         Ok(())
+    }
+
+    /// Calls `what` with the registration, if there is one.
+    pub(crate) fn with(&self, what: impl FnOnce(&R)) {
+        if let Place::Registered(registration) = &*self.place.lock() {
+            what(registration);
+        }
     }
 
     /// Takes the registration away, for good. The owner has to answer meanwhile.

@@ -14,7 +14,7 @@
 
 use crate::abstractions::bus_thread::Bell;
 use crate::abstractions::completion::Once;
-use crate::abstractions::mac80211::MaySleep;
+use crate::abstractions::mac80211::{self, MaySleep};
 use crate::abstractions::skb::SkBuffQueue;
 use crate::debugfs::Inspection;
 use crate::errno;
@@ -28,6 +28,7 @@ use bes_mac80211::request::{
     MAX_SCAN_ELEMENTS, MAX_SCAN_SSIDS,
 };
 use bes_mac80211::types::{MacAddress, TxInfo};
+use bes_mac80211::wake::{WakePattern, WakeTriggers, MAX_PATTERNS};
 use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::InterfaceId;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
@@ -96,6 +97,62 @@ impl OwnedScan {
     }
 }
 
+/// What the system wants to be woken by.
+pub(crate) struct OwnedTriggers {
+    any: bool,
+    disconnect: bool,
+    magic_packet: bool,
+    /// Offset, bytes, mask. More than one cannot be asked for: see [`MAX_PATTERNS`].
+    pattern: Option<(u16, KVec<u8>, KVec<u8>)>,
+}
+
+const _: () = assert!(MAX_PATTERNS == 1);
+
+impl OwnedTriggers {
+    /// A copy.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    pub(crate) fn new(triggers: &mac80211::wake::WakeTriggers<'_>) -> Result<Self> {
+        let pattern = match triggers.patterns().next() {
+            Some(pattern) => {
+                let (mut bytes, mut mask) = (KVec::new(), KVec::new());
+                bytes.extend_from_slice(pattern.bytes, GFP_KERNEL)?;
+                mask.extend_from_slice(pattern.mask, GFP_KERNEL)?;
+                Some((pattern.offset, bytes, mask))
+            }
+            None => None,
+        };
+        Ok(Self {
+            any: triggers.any(),
+            disconnect: triggers.disconnect(),
+            magic_packet: triggers.magic_packet(),
+            pattern,
+        })
+    }
+
+    fn lend<R>(&self, with: impl FnOnce(Request<'_>) -> R) -> R {
+        let pattern = self
+            .pattern
+            .as_ref()
+            .map(|(offset, bytes, mask)| WakePattern {
+                offset: *offset,
+                bytes,
+                mask,
+            });
+        with(Request::Suspend {
+            triggers: WakeTriggers {
+                any: self.any,
+                disconnect: self.disconnect,
+                magic_packet: self.magic_packet,
+                patterns: pattern.as_slice(),
+            },
+            power_kept: true,
+        })
+    }
+}
+
 /// A request that owns what it speaks of.
 pub(crate) enum Owned {
     /// One without lists.
@@ -104,6 +161,8 @@ pub(crate) enum Owned {
     Scan(InterfaceId, KBox<OwnedScan>),
     /// [`Request::Multicast`].
     Multicast(GroupList),
+    /// [`Request::Suspend`] with the power kept.
+    Suspend(KBox<OwnedTriggers>),
     /// [`Request::ArpAddresses`], with how many there are.
     ArpAddresses(InterfaceId, [[u8; 4]; 4], usize),
 }
@@ -123,6 +182,7 @@ impl Owned {
                     source: scan.source,
                 },
             )),
+            Self::Suspend(triggers) => triggers.lend(with),
             Self::Multicast(list) => with(Request::Multicast(list.as_slice())),
             Self::ArpAddresses(interface, addresses, count) => with(Request::ArpAddresses(
                 *interface,
@@ -257,6 +317,8 @@ pub(crate) struct Calls {
     life: AtomicU8,
     /// A scan runs whose end the stack has not heard of.
     pub(crate) scanning: AtomicBool,
+    /// The card may keep its power while the system sleeps.
+    pub(crate) keeps_power: AtomicBool,
     bell: Arc<Bell>,
     /// Counters.
     pub(crate) counters: EntranceCounters,
@@ -282,6 +344,7 @@ impl Calls {
                 waiting: AtomicU8::new(0),
                 life: AtomicU8::new(Life::Stopped as u8),
                 scanning: AtomicBool::new(false),
+                keeps_power: AtomicBool::new(false),
                 bell,
                 counters: EntranceCounters::default(),
             }),

@@ -100,9 +100,17 @@ impl<B: BurstMemory> KernelFunction<B> {
     /// The owner is about to rest: if it has acknowledged the interrupt, the card may raise the next. One that it has left
     /// alone, because it waits for something else, is not shown to it again and again.
     pub(crate) fn rest(&self) {
-        if !self.unacknowledged {
+        // One that nobody has taken is left alone as well.
+        if !self.unacknowledged && !self.interrupt.raised.load(Ordering::Relaxed) {
             self.bus.served();
         }
+    }
+
+    /// Whether the card may keep its power while the system sleeps.
+    pub(crate) fn keeps_power(&self) -> bool {
+        self.bus
+            .capabilities()
+            .is_ok_and(|capabilities| capabilities.keeps_power)
     }
 
     /// Whether card and host can do what the protocol needs.

@@ -15,6 +15,7 @@ use crate::abstractions::mac80211::multicast::GroupAddresses;
 use crate::abstractions::mac80211::scan::ScanRequest;
 use crate::abstractions::mac80211::transmit::TxDescription;
 use crate::abstractions::mac80211::vif::{LinkChange, Vif, VifChange, VifKind};
+use crate::abstractions::mac80211::wake::{WakeTriggers, Woken};
 use crate::abstractions::mac80211::{
     AmpduAction, Atomic, Filter, HardwareChange, LowLevelStatistics, MaySleep, Operations,
     QueueParameters,
@@ -23,6 +24,7 @@ use crate::abstractions::skb::SkBuff;
 use crate::calls::{Calls, GroupList, Life, Owned, OwnedScan};
 use crate::convert;
 use crate::errno;
+use crate::sleep;
 use bes_hal::Duration;
 use bes_mac80211::edca::EdcaParameters;
 use bes_mac80211::error::RequestError;
@@ -44,14 +46,16 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 /// Limit for the end of a scan: who cancels one holds the locks of the stack.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 /// Limit for everything else.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// The operations of one device.
 pub(crate) struct MacOperations {
-    device: ARef<device::Device>,
-    calls: Arc<Calls>,
+    pub(crate) device: ARef<device::Device>,
+    pub(crate) calls: Arc<Calls>,
     /// mac80211 is starting the device anew.
     restarting: AtomicBool,
+    /// The device was told that the system sleeps.
+    pub(crate) asleep: AtomicBool,
     /// How often mac80211 restarted the device after it had lost its state.
     restarts: AtomicU64,
 }
@@ -68,6 +72,7 @@ impl MacOperations {
                 device,
                 calls,
                 restarting: AtomicBool::new(false),
+                asleep: AtomicBool::new(false),
                 restarts: AtomicU64::new(0),
             },
             GFP_KERNEL,
@@ -416,8 +421,16 @@ impl Operations for MacOperations {
         }
     }
 
-    fn reconfig_complete(&self, _context: &MaySleep, restarted: bool) {
-        if restarted && self.restarting.swap(false, Ordering::Relaxed) {
+    fn suspend(&self, context: &MaySleep, triggers: WakeTriggers<'_>) -> bool {
+        sleep::suspend(self, context, &triggers)
+    }
+
+    fn resume(&self, context: &MaySleep) -> Woken {
+        sleep::resume(self, context)
+    }
+
+    fn reconfig_complete(&self, _context: &MaySleep, _restarted: bool) {
+        if self.restarting.swap(false, Ordering::Relaxed) {
             self.restarts.fetch_add(1, Ordering::Relaxed);
         }
     }

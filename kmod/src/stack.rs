@@ -28,6 +28,7 @@ use crate::debugfs::Folder;
 use crate::function::BurstMemory;
 use crate::log::Shown;
 use crate::ops::MacOperations;
+use crate::sleep;
 use crate::tables::Tables;
 use crate::trace::Watch;
 use bes_hal::sdio::SdioFunction;
@@ -335,6 +336,7 @@ impl Upper for MacStack {
         let addresses = derived(address).map(|address| address.0);
         let capabilities = Capabilities {
             addresses: &addresses,
+            wake: sleep::SUPPORT,
         };
         let hardware = Hardware::new(&device, operations, &capabilities)?;
         let folder = Folder::new(&device, &calls)?;
@@ -355,7 +357,9 @@ impl Upper for MacStack {
         })
     }
 
-    fn register(&mut self, _driver: &mut MacDriver) -> Result<Self::Registration> {
+    fn register(&mut self, driver: &mut MacDriver) -> Result<Self::Registration> {
+        let keeps_power = driver.transport().function().keeps_power();
+        self.calls.keeps_power.store(keeps_power, Ordering::Relaxed);
         Registration::new(self.hardware.clone())
     }
 

@@ -23,6 +23,7 @@ pub(crate) mod multicast;
 pub(crate) mod scan;
 pub(crate) mod transmit;
 pub(crate) mod vif;
+pub(crate) mod wake;
 
 mod callbacks;
 
@@ -46,6 +47,7 @@ use multicast::GroupAddresses;
 use scan::ScanRequest;
 use transmit::TxDescription;
 use vif::{Vif, VifKind};
+use wake::{WakeTriggers, Woken};
 
 /// Evidence: process context, mac80211 holds the wiphy's mutex, sleeping is allowed.
 pub(crate) struct MaySleep(NotThreadSafe);
@@ -210,6 +212,12 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
     /// Reads the figures of an interface. What cannot be read stays as it is.
     fn get_et_stats(&self, context: &MaySleep, vif: &Vif, figures: &mut [u64]);
+    /// The system is about to sleep and wants to be woken by these, with its connections kept. `false`: that cannot be
+    /// had; connections are ended and the hardware is stopped first.
+    fn suspend(&self, context: &MaySleep, triggers: WakeTriggers<'_>) -> bool;
+
+    /// The system is back, or did not sleep after all; only after [`Self::suspend`] was true.
+    fn resume(&self, context: &MaySleep) -> Woken;
 
     /// A restart of the hardware was asked for and is over.
     fn reconfig_complete(&self, context: &MaySleep, restarted: bool);
@@ -228,10 +236,10 @@ struct Private<T> {
 /// # Invariants
 ///
 /// `hw` was allocated by `ieee80211_alloc_hw_nm` with the callbacks of `T`, is not freed, and its private area holds a
-/// pointer to the value in `_data`. `_tables` are those that the `wiphy` refers to.
+/// pointer to the value in `data`. `_tables` are those that the `wiphy` refers to.
 pub(crate) struct Hardware<T: Operations> {
     hw: NonNull<bindings::ieee80211_hw>,
-    _data: Arc<T>,
+    data: Arc<T>,
     registered: AtomicBool,
     /// Freed before `hw`.
     closer: ManuallyDrop<Closer>,
@@ -300,7 +308,7 @@ impl<T: Operations> Hardware<T> {
         // INVARIANT: As just done.
         let this = Self {
             hw,
-            _data: data,
+            data,
             registered: AtomicBool::new(false),
             closer,
             _tables: tables,
@@ -435,6 +443,11 @@ impl<T: Operations> Registration<T> {
         to_result(unsafe { bindings::ieee80211_register_hw(hardware.as_ptr()) })?;
         // INVARIANT: Registered just now.
         Ok(Self { hardware })
+    }
+
+    /// The value that the callbacks share.
+    pub(crate) fn data(&self) -> &T {
+        &self.hardware.data
     }
 }
 

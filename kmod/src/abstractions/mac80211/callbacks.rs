@@ -9,6 +9,8 @@ use super::multicast::GroupAddresses;
 use super::scan::ScanRequest;
 use super::transmit::TxDescription;
 use super::vif::{channel_of, LinkChange, Vif, VifChange, VifKind};
+#[cfg(CONFIG_PM)]
+use super::wake::{WakeReason, WakeTriggers};
 use super::{
     AmpduAction, Atomic, Filter, HardwareChange, MaySleep, Operations, Private, QueueParameters,
 };
@@ -48,6 +50,53 @@ unsafe fn private<'a, T>(hw: *mut bindings::ieee80211_hw) -> &'a Private<T> {
 unsafe fn data<'a, T>(hw: *mut bindings::ieee80211_hw) -> &'a T {
     // SAFETY: The hardware owns a reference to the value while it exists.
     unsafe { &*private::<T>(hw).data }
+}
+
+/// Tells why the interface with this number woke the system.
+///
+/// # Safety
+///
+/// `hw` is registered.
+#[cfg(CONFIG_PM)]
+unsafe fn report_wake_up(hw: *mut bindings::ieee80211_hw, number: u8, reason: WakeReason) {
+    struct Report {
+        number: u8,
+        wakeup: bindings::cfg80211_wowlan_wakeup,
+    }
+    /// # Safety
+    ///
+    /// `report` points to a [`Report`] that nobody else uses, and `vif` is valid.
+    unsafe extern "C" fn each(
+        report: *mut core::ffi::c_void,
+        _address: *mut u8,
+        vif: *mut bindings::ieee80211_vif,
+    ) {
+        // SAFETY: By the safety requirements.
+        let report = unsafe { &mut *report.cast::<Report>() };
+        // SAFETY: The vif is valid; the RCU section of the iteration forbids sleeping.
+        unsafe {
+            if Vif::from_ptr(vif).number() == Some(report.number) {
+                bindings::ieee80211_report_wowlan_wakeup(
+                    vif,
+                    &raw mut report.wakeup,
+                    bindings::BES_GFP_ATOMIC,
+                );
+            }
+        }
+    }
+    let mut report = Report {
+        number,
+        wakeup: reason.report(),
+    };
+    // SAFETY: `hw` is valid, and the report outlives the call.
+    unsafe {
+        bindings::ieee80211_iterate_active_interfaces_atomic(
+            hw,
+            bindings::ieee80211_interface_iteration_flags_IEEE80211_IFACE_ITER_NORMAL,
+            Some(each),
+            (&raw mut report).cast(),
+        )
+    };
 }
 
 fn has(changed: u64, flag: bindings::ieee80211_bss_change) -> bool {
@@ -122,6 +171,24 @@ impl<T: Operations> Callbacks<T> {
         get_et_sset_count: Some(Self::get_et_sset_count),
         get_et_strings: Some(Self::get_et_strings),
         get_et_stats: Some(Self::get_et_stats),
+        #[cfg(CONFIG_PM)]
+        suspend: if T::HAS_SUSPEND {
+            Some(Self::suspend)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_PM)]
+        resume: if T::HAS_RESUME {
+            Some(Self::resume)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_PM)]
+        set_wakeup: if T::HAS_SUSPEND {
+            Some(Self::set_wakeup)
+        } else {
+            None
+        },
         reconfig_complete: if T::HAS_RECONFIG_COMPLETE {
             Some(Self::reconfig_complete)
         } else {
@@ -604,6 +671,42 @@ impl<T: Operations> Callbacks<T> {
         };
         to.fill(0);
         data.get_et_stats(&SLEEPS, vif, to);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    #[cfg(CONFIG_PM)]
+    unsafe extern "C" fn suspend(
+        hw: *mut bindings::ieee80211_hw,
+        wowlan: *mut bindings::cfg80211_wowlan,
+    ) -> c_int {
+        // SAFETY: By the safety requirements; what to wake by does not change while the mutex is held.
+        let (data, triggers) = unsafe { (data::<T>(hw), WakeTriggers::new(wowlan)) };
+        c_int::from(!data.suspend(&SLEEPS, triggers))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    #[cfg(CONFIG_PM)]
+    unsafe extern "C" fn resume(hw: *mut bindings::ieee80211_hw) -> c_int {
+        // SAFETY: By the safety requirements.
+        let woken = unsafe { data::<T>(hw) }.resume(&SLEEPS);
+        if let Some((number, reason)) = woken.by {
+            // SAFETY: By the safety requirements.
+            unsafe { report_wake_up(hw, number, reason) };
+        }
+        c_int::from(!woken.as_before)
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    #[cfg(CONFIG_PM)]
+    unsafe extern "C" fn set_wakeup(hw: *mut bindings::ieee80211_hw, enabled: bool) {
+        // SAFETY: By the safety requirements.
+        unsafe { bindings::bes_hw_set_wakeup(hw, enabled) };
     }
 
     /// # Safety

@@ -5,6 +5,7 @@
 
 use super::super::bindings;
 use super::vif;
+use super::wake::WakeSupport;
 use bes_mac80211::registration::{self as chip, BandData, HardwareFlag, InterfaceMode};
 use bes_mac80211::types::Band;
 use kernel::prelude::*;
@@ -14,6 +15,8 @@ use kernel::prelude::*;
 pub(crate) struct Capabilities<'a> {
     /// Addresses that interfaces may have, the permanent one first.
     pub(crate) addresses: &'a [[u8; 6]],
+    /// What it can be woken by.
+    pub(crate) wake: WakeSupport,
 }
 
 const BANDS: usize = chip::BANDS.len();
@@ -30,6 +33,7 @@ pub(super) struct Tables {
     limits: [bindings::ieee80211_iface_limit; LIMITS],
     combination: bindings::ieee80211_iface_combination,
     addresses: [bindings::mac_address; ADDRESSES],
+    wake: bindings::wiphy_wowlan_support,
 }
 
 // SAFETY: The pointers in the tables point into the tables, which nobody but cfg80211 changes.
@@ -124,6 +128,7 @@ impl Tables {
                 limits: Default::default(),
                 combination: Default::default(),
                 addresses: Default::default(),
+                wake: capabilities.wake.table(),
             },
             GFP_KERNEL,
         )?;
@@ -134,6 +139,7 @@ impl Tables {
             limits,
             combination,
             addresses,
+            ..
         } = &mut *tables;
         let (mut channels, mut rates) = (channels.as_mut_slice(), rates.as_mut_slice());
         for (to, from) in bands.iter_mut().zip(&chip::BANDS) {
@@ -196,6 +202,10 @@ impl Tables {
         if let Some(address) = capabilities.addresses.first() {
             // SAFETY: `hw` is valid; the six bytes are copied.
             unsafe { bindings::bes_hw_set_address(hw, address.as_ptr()) };
+        }
+        #[cfg(CONFIG_PM)]
+        {
+            wiphy.wowlan = &self.wake;
         }
         wiphy.max_scan_ssids = chip::MAX_SCAN_SSIDS as u8;
         wiphy.max_scan_ie_len = chip::MAX_SCAN_ELEMENTS as u16;

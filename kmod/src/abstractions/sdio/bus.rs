@@ -8,7 +8,7 @@ use super::interrupt::Gate;
 use crate::errno::{errno, Errno};
 use core::ptr::NonNull;
 use kernel::prelude::*;
-use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::sync::{new_condvar, new_mutex, Arc, CondVar, Mutex};
 
 /// The handler of a function's interrupt.
 pub(super) type Handler = unsafe extern "C" fn(*mut bindings::sdio_func);
@@ -23,12 +23,21 @@ pub(super) struct Bound(NonNull<bindings::sdio_func>);
 // SAFETY: A function may be used from any thread that has claimed its host.
 unsafe impl Send for Bound {}
 
+/// The function as its users find it.
+struct Access {
+    /// The function, until the driver is unbound.
+    bound: Option<Bound>,
+    /// The system sleeps, or is about to: nobody may use the bus.
+    asleep: bool,
+}
+
 /// What driver core and owner of the bus share.
 #[pin_data]
 pub(super) struct Shared {
-    /// The function, until the driver is unbound.
     #[pin]
-    bound: Mutex<Option<Bound>>,
+    access: Mutex<Access>,
+    #[pin]
+    awake: CondVar,
     #[pin]
     pub(super) gate: Gate,
     handler: Handler,
@@ -37,7 +46,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(handler: Handler) -> impl PinInit<Self> {
         pin_init!(Self {
-            bound <- new_mutex!(None),
+            access <- new_mutex!(Access { bound: None, asleep: false }),
+            awake <- new_condvar!("bes2600::awake"),
             gate <- Gate::new(),
             handler,
         })
@@ -50,18 +60,39 @@ impl Shared {
     /// `func` is valid until [`revoke`](Self::revoke) has returned, and `handler` may be called for it until then.
     pub(super) unsafe fn bind(&self, func: NonNull<bindings::sdio_func>) {
         // INVARIANT: Valid by the safety requirements.
-        *self.bound.lock() = Some(Bound(func));
+        self.access.lock().bound = Some(Bound(func));
     }
 
     /// The function cannot be used any more, and its handler is not called. Sleeps until the command under way has
     /// ended.
     pub(super) fn revoke(&self) {
         self.gate.close();
-        let Some(bound) = self.bound.lock().take() else {
+        let bound = self.access.lock().bound.take();
+        self.awake.notify_all();
+        let Some(bound) = bound else {
             return;
         };
         let claimed = Claimed::new(&bound);
         claimed.release_interrupt();
+    }
+
+    /// The system goes to sleep: when this returns no command is under way, and later ones wait for [`wake`](Self::wake).
+    /// Without `power_kept` the interrupt is given up, because the card will have forgotten it. Sleeps.
+    pub(super) fn sleep(&self, power_kept: bool) {
+        // A handler that waited longer would hold the system up.
+        self.gate.let_go();
+        let mut access = self.access.lock();
+        access.asleep = true;
+        if let (Some(bound), false) = (&access.bound, power_kept) {
+            Claimed::new(bound).release_interrupt();
+        }
+    }
+
+    /// The system is back.
+    pub(super) fn wake(&self) {
+        self.access.lock().asleep = false;
+        self.gate.open();
+        self.awake.notify_all();
     }
 }
 
@@ -206,13 +237,15 @@ pub(crate) struct Capabilities {
     pub(crate) max_segments: u16,
     /// The card takes several blocks with one command (CCCR SMB).
     pub(crate) multi_block: bool,
+    /// The card may keep its power while the system sleeps.
+    pub(crate) keeps_power: bool,
 }
 
 /// The bus to an SDIO function, for the one who owns it.
 ///
 /// # Errors
 ///
-/// Every method fails with [`Errno::NO_CARD`] once the driver is unbound, and with what the MMC core reports: a command
+/// A command waits while the system sleeps. Every method fails with [`Errno::NO_CARD`] once the driver is unbound, and with what the MMC core reports: a command
 /// is sent once, retries are the caller's business.
 pub(crate) struct Bus(Arc<Shared>);
 
@@ -222,8 +255,11 @@ impl Bus {
     }
 
     fn claimed<R>(&self, what: impl FnOnce(&Claimed<'_>) -> Result<R, Errno>) -> Result<R, Errno> {
-        let bound = self.0.bound.lock();
-        let bound = bound.as_ref().ok_or(Errno::NO_CARD)?;
+        let mut access = self.0.access.lock();
+        while access.asleep && access.bound.is_some() {
+            self.0.awake.wait(&mut access);
+        }
+        let bound = access.bound.as_ref().ok_or(Errno::NO_CARD)?;
         let claimed = Claimed::new(bound);
         what(&claimed)
     }
@@ -397,6 +433,7 @@ impl Bus {
                     max_bytes: (*host).max_req_size,
                     max_segments: (*host).max_segs,
                     multi_block: (*claimed.card()).cccr.multi_block() != 0,
+                    keeps_power: (*host).pm_caps & bindings::BES_PM_KEEP_POWER != 0,
                 })
             }
         })

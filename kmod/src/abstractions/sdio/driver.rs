@@ -95,6 +95,13 @@ pub(crate) trait Driver: Sized + 'static {
     /// until [`Bus::served`] is called.
     fn interrupt(data: Pin<&Self::Data>);
 
+    /// The system is about to sleep; with `power_kept` the card keeps its power. Nothing may use the bus when this
+    /// returns: what does nevertheless waits until the system is back.
+    fn suspend(function: &Function, data: Pin<&Self::Data>, power_kept: bool);
+
+    /// The system is back, or did not sleep after all. The bus can be used.
+    fn resume(function: &Function, data: Pin<&Self::Data>);
+
     /// The function is about to go away, or has gone already. Nothing may use the bus any more when this returns.
     fn remove(function: &Function, data: Pin<&Self::Data>);
 }
@@ -122,6 +129,17 @@ impl Function {
         let device = unsafe { &raw mut (*self.0.get()).dev };
         // SAFETY: The device of a valid function is valid, and a driver is bound to it.
         unsafe { Device::from_raw(device.cast()) }
+    }
+
+    /// What the host can do for the card while the system sleeps.
+    fn sleep_capabilities(&self) -> u32 {
+        // SAFETY: The function is valid by the type invariants.
+        unsafe { bindings::sdio_get_host_pm_caps(self.0.get()) }
+    }
+
+    fn as_c_device(&self) -> *mut bindings::device {
+        // SAFETY: The function is valid by the type invariants.
+        unsafe { &raw mut (*self.0.get()).dev }
     }
 
     /// Its number on the card, 1 to 7.
@@ -165,6 +183,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             (*driver.get()).id_table = T::ID_TABLE.as_ptr();
             (*driver.get()).probe = Some(Self::probe_callback);
             (*driver.get()).remove = Some(Self::remove_callback);
+            (*driver.get()).drv.pm = Self::SLEEP;
         }
         // SAFETY: The driver stays valid until it was unregistered, by the safety requirements.
         to_result(unsafe { bindings::__sdio_register_driver(driver.get(), module.as_ptr().cast()) })
@@ -177,6 +196,71 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 }
 
 impl<T: Driver> Adapter<T> {
+    /// A driver without these would have its card removed when the system goes to sleep.
+    const SLEEP: &'static bindings::dev_pm_ops = &bindings::dev_pm_ops {
+        suspend: Some(Self::suspend_callback),
+        resume: Some(Self::resume_callback),
+        // SAFETY: A structure of function pointers, of which null is none.
+        ..unsafe { core::mem::zeroed() }
+    };
+
+    /// The function of a device, and what is kept for it.
+    ///
+    /// # Safety
+    ///
+    /// `device` is that of a function to which this driver is bound.
+    unsafe fn bound<'a>(
+        device: *mut bindings::device,
+    ) -> (&'a Function, Pin<&'a Private<T::Data>>) {
+        // SAFETY: By the safety requirements, the device is a part of a valid function.
+        unsafe {
+            let func = device
+                .byte_sub(offset_of!(bindings::sdio_func, dev))
+                .cast::<bindings::sdio_func>();
+            (
+                Function::from_raw(func),
+                Self::device(func).drvdata_borrow::<Private<T::Data>>(),
+            )
+        }
+    }
+
+    /// The system goes to sleep, for whatever kind of sleep. It is never held up.
+    ///
+    /// # Safety
+    ///
+    /// Called by the driver core for a device of this driver.
+    unsafe extern "C" fn suspend_callback(device: *mut bindings::device) -> kernel::ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let (function, private) = unsafe { Self::bound(device) };
+        let can = function.sleep_capabilities();
+        let power_kept = can & bindings::BES_PM_KEEP_POWER != 0;
+        // SAFETY: `data` is pinned as a part of `Private`.
+        let data = unsafe { private.map_unchecked(|private| &private.data) };
+        T::suspend(function, data, power_kept);
+        private.shared.sleep(power_kept);
+        let mut wanted = can & bindings::BES_PM_KEEP_POWER;
+        // SAFETY: The device of a valid function is valid.
+        if unsafe { bindings::bes_device_may_wakeup(function.as_c_device()) } {
+            wanted |= can & bindings::BES_PM_WAKE_SDIO_IRQ;
+        }
+        // SAFETY: The function is valid. Nothing is asked for that the host cannot do.
+        unsafe { bindings::sdio_set_host_pm_flags(function.0.get(), wanted) };
+        0
+    }
+
+    /// # Safety
+    ///
+    /// As above.
+    unsafe extern "C" fn resume_callback(device: *mut bindings::device) -> kernel::ffi::c_int {
+        // SAFETY: By the safety requirements.
+        let (function, private) = unsafe { Self::bound(device) };
+        private.shared.wake();
+        // SAFETY: `data` is pinned as a part of `Private`.
+        let data = unsafe { private.map_unchecked(|private| &private.data) };
+        T::resume(function, data);
+        0
+    }
+
     /// The device of a function, as only a bus may see it.
     ///
     /// # Safety
@@ -195,6 +279,9 @@ impl<T: Driver> Adapter<T> {
         let (function, device) = unsafe { (Function::from_raw(func), Self::device(func)) };
         from_result(|| {
             let func = NonNull::new(func).ok_or(EINVAL)?;
+            let wakes = function.sleep_capabilities() & bindings::BES_PM_WAKE_SDIO_IRQ != 0;
+            // SAFETY: The device of a valid function is valid.
+            unsafe { bindings::bes_device_set_wakeup_capable(function.as_c_device(), wakes) };
             let shared = Arc::pin_init(Shared::new(Self::interrupt_callback), GFP_KERNEL)?;
             let bus = Bus::new(shared.clone());
             let kept = shared.clone();

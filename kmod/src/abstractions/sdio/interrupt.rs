@@ -76,6 +76,16 @@ impl Gate {
         self.state.fetch_and(!CLOSED, Ordering::AcqRel);
     }
 
+    /// Sends the handler that waits away; later ones do not wait until the gate is opened again. The handler may still be
+    /// on its way out when this returns.
+    pub(super) fn let_go(&self) {
+        let before = self.state.fetch_or(CLOSED, Ordering::AcqRel);
+        if before & INSIDE != 0 {
+            // SAFETY: Initialised by the type invariants.
+            unsafe { bindings::complete(self.served.get()) };
+        }
+    }
+
     /// Sends the handler that waits away, and waits until it has left. Later ones do not wait. Sleeps.
     ///
     /// The bus must not be claimed by the caller: the handler claims it on its way out.

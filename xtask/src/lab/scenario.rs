@@ -32,7 +32,6 @@ pub(crate) enum Needs {
 
 const RELEASE: &[Kind] = &[Kind::Release];
 const BOTH: &[Kind] = &[Kind::Release, Kind::Debug];
-const NOT_YET: &[Kind] = &[];
 
 const fn scenario(
     name: &'static str,
@@ -153,9 +152,9 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
     scenario(
         "suspend",
         Needs::Driver,
-        60,
-        NOT_YET,
-        "the machine sleeps and wakes while connected",
+        150,
+        RELEASE,
+        "the machine sleeps and wakes 101 times, connected and not",
     ),
     scenario(
         "medium",

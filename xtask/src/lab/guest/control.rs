@@ -91,6 +91,16 @@ impl Control {
         }
     }
 
+    /// Whether one of the events so far contains the word. They are forgotten.
+    pub(crate) fn seen(&mut self, word: &str) -> Result<bool> {
+        while let Some(message) = self.receive(Instant::now())? {
+            self.events.push(message);
+        }
+        let seen = self.events.iter().any(|message| message.contains(word));
+        self.events.clear();
+        Ok(seen)
+    }
+
     /// Forgets the events so far.
     pub(crate) fn forget(&mut self) -> Result<()> {
         self.events.clear();

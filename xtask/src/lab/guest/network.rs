@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SHORT: Duration = Duration::from_secs(180);
 
 /// The pass phrase of every protected network.
-const PASSPHRASE: &str = "a laboratory secret";
+pub(crate) const PASSPHRASE: &str = "a-laboratory-secret";
 
 /// How a network protects itself.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod baseline;
 mod connect;
 mod host;
+mod sleep;
 mod speed;
 mod trouble;
 
@@ -26,7 +27,7 @@ pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
         "firmware" => trouble::firmware(lab),
         "wrong-order" => trouble::wrong_order(lab),
         "hostile" => trouble::hostile(lab),
-        "suspend" => trouble::suspend(lab),
+        "suspend" => sleep::suspend(lab),
         "medium" => speed::medium(lab),
         "vsdio" => host::vsdio(lab),
         "baseline" => baseline::play(lab),

@@ -367,31 +367,3 @@ pub(crate) fn hostile(lab: &mut Lab<'_>) -> Result<()> {
     emulator.kill()?;
     works_again(lab)
 }
-
-pub(crate) fn suspend(lab: &mut Lab<'_>) -> Result<()> {
-    let bench = Bench::set_up(lab, &[WPA2], "")?;
-    let mut station = bench.station(&WPA2, &[WPA2.megahertz()])?;
-    connect(lab, &mut station)?;
-    ping_until_answer(lab.job.limit(5))?;
-    for level in ["freezer", "devices"] {
-        lab.step(&format!("sleep and wake, as far as {level}"));
-        // The kernel's own test: it goes that far, waits some seconds and comes back.
-        fs::write("/sys/power/pm_test", level).context("/sys/power/pm_test")?;
-        fs::write("/sys/power/state", "freeze").context("cannot go to sleep")?;
-        station.control.forget()?;
-        lab.step("connected after waking");
-        ping_or_reconnect(lab, &mut station)?;
-        ping_all(lab, 10)?;
-    }
-    station.stop(lab.job.limit(10))?;
-    bench.tear_down(lab)?;
-    Ok(())
-}
-
-/// A connection may have been given up for the sleep; then it comes back by itself.
-fn ping_or_reconnect(lab: &Lab<'_>, station: &mut Station) -> Result<()> {
-    until("connected again", lab.job.limit(25), || {
-        Ok((station.status("wpa_state")? == "COMPLETED").then_some(()))
-    })?;
-    ping_until_answer(lab.job.limit(10))
-}

@@ -4,10 +4,10 @@
  */
 #include <linux/bottom_half.h>
 #include <linux/completion.h>
+#include <linux/device.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/pm_wakeup.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <net/cfg80211.h>

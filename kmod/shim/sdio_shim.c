@@ -6,7 +6,6 @@
 #include <linux/device.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/pm_wakeup.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/scatterlist.h>

@@ -13,7 +13,7 @@ pub(crate) struct WakeSupport {
     /// Patterns at a time.
     pub(crate) patterns: u8,
     /// Most bytes of one.
-    pub(crate) pattern_len: usize,
+    pub(crate) pattern_len: u8,
     /// Most bytes in front of one.
     pub(crate) pattern_offset: u16,
 }
@@ -28,7 +28,7 @@ impl WakeSupport {
         bindings::wiphy_wowlan_support {
             flags: ANY | DISCONNECT | MAGIC_PACKET,
             n_patterns: self.patterns.into(),
-            pattern_max_len: self.pattern_len as i32,
+            pattern_max_len: self.pattern_len.into(),
             pattern_min_len: 1,
             max_pkt_offset: self.pattern_offset.into(),
             ..Default::default()

@@ -47,6 +47,7 @@ mod ether_tests;
 
 use crate::hostile::{Hostile, Script};
 use anyhow::{bail, Context, Result};
+use bes_hal::sdio::SdioFunction;
 use bes_hal::Instant;
 use card::{Between, CardThread};
 use clock::Clock;
@@ -260,7 +261,7 @@ fn world(
         config.chip.check_padding = false;
     }
     let firmware = firmware_settings(options.bus_timing);
-    let (function, handle) = match surroundings {
+    let (mut function, handle) = match surroundings {
         Surroundings::Medium(ether) => {
             let radio = Radio::new(ether.clone(), chip);
             Card::insert(config, Box::new(Lmac::new(firmware, radio)))
@@ -273,6 +274,8 @@ fn world(
         }
     };
     handle.with(World::forget_identification);
+    // The virtual host has no side lines: the wake line is tied to its asserted level, as on boards without a pin for it.
+    function.set_wake_line(true);
     if options.trace.is_some() {
         handle.with_trace(|trace| trace.enable(true));
     }

@@ -11,7 +11,7 @@ use bes_wsm::wire::InterfaceId;
 
 impl<M: Memory> Control<M> {
     /// What keeps the chip awake now, for the ledger.
-    pub(crate) fn conditions(&self, now: Instant) -> [Condition; 14] {
+    pub(crate) fn conditions(&self, now: Instant) -> [Condition; 17] {
         let device = |reason, holds| Condition {
             reason,
             owner: Owner::Device,
@@ -38,6 +38,7 @@ impl<M: Memory> Control<M> {
             || (self.running.is_some() && !sleeping)
             || self.world.coex.has_message()
             || self.world.vifs().any(|vif| vif.work.is_due());
+        let support = &self.world.power.support;
         let [zero, one, two] = InterfaceId::ALL.map(|id| {
             let vif = self.world.vif(id);
             let own = |reason, holds| Condition {
@@ -62,11 +63,17 @@ impl<M: Memory> Control<M> {
                     vif.and_then(|vif| vif.awaits_address)
                         .is_some_and(|until| now < until),
                 ),
+                own(
+                    Reason::Operation,
+                    vif.is_some_and(|vif| {
+                        vif.power_save.is_awaited() || vif.power_save_due(support, now).is_some()
+                    }),
+                ),
             ]
         });
-        let [a, b, c] = zero;
-        let [d, e, f] = one;
-        let [g, h, i] = two;
+        let [a, b, c, d] = zero;
+        let [e, f, g, h] = one;
+        let [i, j, k, l] = two;
         [
             device(Reason::Scan, self.scan.is_active()),
             device(Reason::Join, joining),
@@ -85,6 +92,9 @@ impl<M: Memory> Control<M> {
             g,
             h,
             i,
+            j,
+            k,
+            l,
         ]
     }
 }

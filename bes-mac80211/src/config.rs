@@ -5,6 +5,9 @@ use crate::scan_policy::ScanPolicy;
 use crate::types::{Dbm, MacAddress};
 use bes_hal::Duration;
 
+/// How long nothing must have kept the chip awake before it is put to sleep (file 40, section 3.2).
+pub const IDLE_SLEEP: Duration = Duration::from_millis(50);
+
 /// Settings of a device.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceConfig {
@@ -28,10 +31,14 @@ pub struct DeviceConfig {
     pub flush_limit: Duration,
     /// Frames may still leave for so long when a BSS is left.
     pub leave_limit: Duration,
-    /// Put the chip to sleep when nothing has kept it awake for so long; `None` keeps it awake.
+    /// Put the chip to sleep when nothing has kept it awake for so long ([`IDLE_SLEEP`] is what the C driver has); `None`
+    /// keeps it awake. A platform that has a wake line switches it on.
     pub idle_sleep: Option<Duration>,
     /// What is done about failures.
     pub recovery: RecoveryPolicy,
+    /// There is a line that wakes the chip. Without it the chip could not be woken (file 50, section 3, item 12), so it
+    /// is only told to rest its radio, and its bus stays awake, while it or the host sleeps.
+    pub wake_line: bool,
 }
 
 impl DeviceConfig {
@@ -50,6 +57,7 @@ impl DeviceConfig {
             leave_limit: Duration::from_millis(500),
             idle_sleep: None,
             recovery: RecoveryPolicy::default(),
+            wake_line: true,
         }
     }
 }

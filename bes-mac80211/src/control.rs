@@ -352,6 +352,7 @@ impl<M: Memory> Control<M> {
             let Some(vif) = self.world.vif_mut(id) else {
                 continue;
             };
+            vif.power_save.handle_host_sleep(true);
             let held = vif.work.join.take().is_some();
             let joining = matches!(
                 vif.connection,
@@ -376,7 +377,8 @@ impl<M: Memory> Control<M> {
     }
 
     /// Requests or work of the interfaces wait.
-    pub(crate) fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self, now: Instant) -> bool {
+        let support = &self.world.power.support;
         !self.orders.is_empty()
             || self.world.coex.has_message()
             || self.flushes.iter().any(Option::is_some)
@@ -384,7 +386,10 @@ impl<M: Memory> Control<M> {
                 // The chip passes the first beacon of a BSS whatever its filters say (file 20, section 18, item 13); it
                 // would wake the host at once.
                 let first_beacon = vif.connection.is_associated() && !vif.filters.beacon_seen;
-                vif.work.is_due() || first_beacon
+                // An answer that comes later would wake it too.
+                let power_save =
+                    vif.power_save.is_awaited() || vif.power_save_due(support, now).is_some();
+                vif.work.is_due() || first_beacon || power_save
             })
     }
 
@@ -711,6 +716,7 @@ impl<M: Memory> Control<M> {
             .orders
             .front()
             .is_some_and(|(_, order)| !matches!(order, Order::Scan | Order::Lifecycle(_)));
+        let support = self.world.power.support;
         for id in InterfaceId::ALL {
             let Some(vif) = self.world.vif_mut(id) else {
                 continue;
@@ -745,10 +751,15 @@ impl<M: Memory> Control<M> {
                 return Some(Procedure::Setting(Setting::filters(id)));
             }
             if core::mem::take(&mut vif.work.awake) && vif.connection.is_associated() {
+                vif.power_save.handle_awake(now);
                 return Some(Procedure::Setting(Setting::awake(id)));
             }
             if core::mem::take(&mut vif.work.wake_period) && vif.connection.is_associated() {
                 return Some(Procedure::Setting(Setting::wake_period(id)));
+            }
+            if let Some(request) = vif.power_save_due(&support, now) {
+                vif.power_save.handle_sent(request, now);
+                return Some(Procedure::Setting(Setting::power_save(id, request)));
             }
         }
         None
@@ -800,7 +811,6 @@ impl<M: Memory> Control<M> {
                 if !vif.connection.is_associated() || address.is_none() {
                     return Ok(None);
                 }
-                vif.power_save.handle_address(true);
                 world.coex.handle_address();
                 Procedure::Setting(Setting::arp(id))
             }

@@ -4,7 +4,7 @@
 use crate::beacon_loss::LossAction;
 use crate::control::Control;
 use crate::error::RequestError;
-use crate::event::{Event, LossReason};
+use crate::event::{Event, LossReason, PowerSaveFault};
 use crate::key_install;
 use crate::request::Response;
 use crate::vif::Connection;
@@ -75,6 +75,16 @@ impl<M: Memory> Control<M> {
             vif.beacon_loss.reset();
             return;
         }
+        if let Some(mode) = vif.power_save.poll(now) {
+            self.world.power.support.latch(mode, id.raw(), now);
+            self.world.tell(Event::PowerSaveUnsupported {
+                interface: id,
+                fault: PowerSaveFault::Unanswered(mode),
+            });
+        }
+        let Some(vif) = self.world.vif_mut(id) else {
+            return;
+        };
         match vif.beacon_loss.poll(now) {
             LossAction::None => {}
             LossAction::SendNull => self.world.ask(Effect::SendNull(id)),
@@ -90,14 +100,19 @@ impl<M: Memory> Control<M> {
     }
 
     /// When something is due by time.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let support = &self.world.power.support;
         let vifs = self.world.vifs().fold(None, |deadline, vif| {
             let join = match vif.connection {
                 Connection::Joined { until, .. } if !vif.work.unjoin => Some(until),
                 _ => None,
             };
             let lost = vif.beacon_loss.next_deadline();
-            earliest(deadline, earliest(join, earliest(lost, vif.rekey)))
+            let power_save = vif.power_save_deadline(support, now);
+            earliest(
+                earliest(deadline, power_save),
+                earliest(join, earliest(lost, vif.rekey)),
+            )
         });
         let flush = self.flushes.iter().flatten().fold(None, |deadline, flush| {
             earliest(deadline, Some(flush.until))

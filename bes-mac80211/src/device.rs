@@ -48,9 +48,10 @@ use bes_hal::stack::Stack;
 use bes_hal::time::earliest;
 use bes_hal::transport::{Progress, Transition, Transport, MAX_BATCH};
 use bes_hal::{Instant, Memory, NoMemory, TransportError};
-use bes_pm::device_state::{Action, Step};
+use bes_pm::device_state::{Action, DeviceMachine, Step};
 use bes_pm::error::Cause;
 use bes_pm::ledger::{Ledger, Owner};
+use bes_pm::psm::Unsupported;
 use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomalies;
 use bes_wsm::bottom_half::{BottomHalf, Work};
@@ -431,6 +432,16 @@ where
         sources.figures()
     }
 
+    /// Sleep of the chip: where it stands, and what went wrong with it.
+    pub fn sleep(&self) -> &DeviceMachine {
+        &self.core.control.world.power.machine
+    }
+
+    /// The power-save modes that the chip turned out not to answer, and why they are not used any more.
+    pub fn unsupported_power_save(&self) -> impl Iterator<Item = Unsupported> {
+        self.core.control.world.power.support.unsupported()
+    }
+
     /// What keeps the chip awake.
     pub fn power_ledger(&self) -> &Ledger {
         self.core.control.world.power.ledger()
@@ -506,10 +517,10 @@ where
                 self.core.next_deadline(self.now()),
             ),
             earliest(
-                earliest(self.core.control.next_deadline(), self.poll_at),
+                earliest(self.core.control.next_deadline(self.now()), self.poll_at),
                 earliest(
                     earliest(drain, sleep),
-                    self.core.control.world.host.next_deadline(),
+                    self.core.control.world.host.next_deadline(self.now()),
                 ),
             ),
         )
@@ -825,6 +836,14 @@ where
             Step::WakeMessages => {
                 self.bottom_half.set_awake(true);
                 (!self.core.control.begin_wake()).then_some(Cause::Request)
+            }
+            // Without a line that wakes it the chip's bus stays awake.
+            Step::TransportSleep | Step::TransportWake
+                if !self.core.control.world.config.wake_line =>
+            {
+                self.bottom_half.set_awake(run.step == Step::TransportWake);
+                self.core.control.world.power.step_done(Ok(()), now);
+                return true;
             }
             Step::TransportSleep => {
                 self.bottom_half.set_awake(false);

@@ -75,7 +75,7 @@ where
             self.core.control.quiesce();
         }
         self.quiesced = quiescing;
-        let facts = self.host_facts();
+        let facts = self.host_facts(now);
         let control = &mut *self.core.control;
         if quiescing && !facts.awake {
             control.world.power.wake(now);
@@ -109,6 +109,7 @@ where
                 }
                 let slept = now.since(control.world.host.since());
                 for vif in control.world.vifs_mut() {
+                    vif.power_save.handle_host_sleep(false);
                     vif.postpone(slept);
                 }
                 control.world.power.machine.let_wake();
@@ -128,13 +129,13 @@ where
         true
     }
 
-    fn host_facts(&self) -> Facts {
+    fn host_facts(&self, now: Instant) -> Facts {
         let control = &self.core.control;
         let machine = &control.world.power.machine;
         let half_done = control.is_half_done() || self.core.is_uploading();
         let empty = self.core.queues.is_empty() && self.bottom_half.is_idle();
         Facts {
-            quiet: empty && !half_done && !control.has_waiting() && !control.scan.is_active(),
+            quiet: empty && !half_done && !control.has_waiting(now) && !control.scan.is_active(),
             half_done,
             awake: machine.is_awake(),
             asleep: machine.is_asleep(),

@@ -4,6 +4,7 @@ use crate::error::RequestError;
 use crate::recovery::Rung;
 use crate::request::{Response, Token};
 use crate::types::{AccessCategory, Dbm, LinkId, MacAddress};
+use bes_pm::psm::Mode;
 use bes_wsm::recovery::RecoveryReason;
 use bes_wsm::wire::{InterfaceId, Status};
 
@@ -22,6 +23,16 @@ pub enum LossReason {
     ChannelSwitch,
     /// The interface was reset, because the chip did not do what it had to (file 50, section 7).
     Reset,
+}
+
+/// Why power save is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PowerSaveFault {
+    /// The access point does not do it well. It stays off for this association (file 40, section 2.4).
+    AccessPoint,
+    /// The chip does not say that this mode has begun (file 50, section 3, item 7). It is not asked for again before the
+    /// chip is started anew.
+    Unanswered(Mode),
 }
 
 /// Which way the signal crossed its threshold.
@@ -100,10 +111,12 @@ pub enum Event {
         /// What it is now.
         signal: Dbm,
     },
-    /// The access point does not do power save well; it stays off for this association (file 40, section 2.4).
+    /// Power save, or one mode of it, is not used any more.
     PowerSaveUnsupported {
         /// Interface.
         interface: InterfaceId,
+        /// Why, and for how long.
+        fault: PowerSaveFault,
     },
     /// A station of an access point was silent for too long.
     StationInactive {

@@ -112,8 +112,8 @@ impl HostSleep {
         order
     }
 
-    pub(crate) const fn next_deadline(&self) -> Option<Instant> {
-        self.suspension.next_deadline()
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        self.suspension.next_deadline(now)
     }
 
     /// Whether a request to suspend waits for its answer.

@@ -4,18 +4,17 @@
 //! sections 13 and 14; file 31, section 12).
 
 use crate::control::Control;
-use crate::event::{Event, SignalLevel};
+use crate::event::{Event, PowerSaveFault, SignalLevel};
 use crate::wake::WakeReason;
 use bes_hal::{Instant, Memory};
-use bes_pm::device_state::Indication;
 use bes_pm::ledger::Owner;
-use bes_pm::psm::ModeError;
+use bes_pm::psm::{Heard, Indication, ModeError};
 use bes_pm::reason::Reason;
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::wire::bluetooth::BluetoothReport;
 use bes_wsm::wire::channel::ChannelSwitchDone;
 use bes_wsm::wire::event::{Event as WireEvent, EventIndication};
-use bes_wsm::wire::pm::SetPowerModeResult;
+use bes_wsm::wire::pm::{PsmMode, SetPowerModeResult};
 use bes_wsm::wire::scan::ScanComplete;
 use bes_wsm::wire::{Confirm, Dbm, Header, InterfaceId, MessageId, Status, WireError};
 
@@ -59,17 +58,19 @@ pub(crate) fn handle<M: Memory>(
         MessageId::SET_PM_RESULT => {
             let interface = header.interface().map_err(bad)?;
             let result = SetPowerModeResult::parse(message).map_err(bad)?;
-            let indication = match (result.status, result.mode.is_power_save()) {
-                (Status::Success, true) => Indication::PowerSave,
-                (Status::Success, false) => Indication::Active,
+            let indication = match (result.status, result.mode) {
+                (Status::Success, mode) if mode.is_power_save() => Indication::PowerSave,
+                (Status::Success, PsmMode::Active) => Indication::Active,
                 _ => Indication::Failed,
             };
-            control
-                .world
-                .power
-                .machine
-                .handle_indication(interface.raw(), indication, now);
-            Ok(())
+            let Some(vif) = control.world.vif_mut(interface) else {
+                return Err(Anomaly::UnknownInterface(id));
+            };
+            match vif.power_save.handle_indication(indication, now) {
+                Heard::Expected => Ok(()),
+                Heard::Refused => Err(Anomaly::Refused(MessageId::SET_PM)),
+                Heard::OutOfTurn => Err(Anomaly::UnexpectedIndication(id)),
+            }
         }
         MessageId::BLUETOOTH_ACTIVITY => {
             let report = BluetoothReport::parse(message).map_err(bad)?;
@@ -145,7 +146,10 @@ fn handle_event<M: Memory>(
                 world
                     .power
                     .touch(Reason::BadPowerSave, Owner::Interface(id.raw()), now);
-                world.tell(Event::PowerSaveUnsupported { interface: id });
+                world.tell(Event::PowerSaveUnsupported {
+                    interface: id,
+                    fault: PowerSaveFault::AccessPoint,
+                });
             }
             Ok(())
         }

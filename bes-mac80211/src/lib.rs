@@ -80,3 +80,7 @@ mod connection_tests;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod suspend_tests;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod power_tests;

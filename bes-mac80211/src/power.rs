@@ -4,14 +4,16 @@
 //!
 //! | | messages |
 //! |---|---|
-//! | before sleep, per associated interface | MIB 0x1001, 0x1007 {1, L}, 0x1030, SET_PM |
+//! | before sleep, per associated interface | MIB 0x1001, 0x1007 {1, L}, 0x1030 |
 //! | before sleep | MIB 0x1006 = 0x12 |
 //! | after sleep | MIB 0x1006 = 0x10 |
-//! | after sleep, per associated interface | MIB 0x1001 off, 0x1007 {D, 0}, 0x1030 off, SET_PM active |
+//! | after sleep, per associated interface | MIB 0x1001 off, 0x1007 {D, 0}, 0x1030 off |
 //!
 //! While the host is suspended, and only then, more is set per interface, as [`WakePlan`] says: MIB 0x101B, 0x101A,
 //! 0x1032, 0x0004 = 2, 0x101C. What was set is remembered until the chip has confirmed that it is off again, and every
 //! way back to an awake chip goes through the messages after sleep.
+//!
+//! SET_PM is not among them: 802.11 power save follows the stack and stays in force ([`bes_pm::psm`]).
 //!
 //! Source: file 20, section 16.5; file 40, sections 3.5 and 3.6. Sleep is off by default
 //! ([`DeviceConfig::idle_sleep`](crate::config::DeviceConfig::idle_sleep)).
@@ -27,7 +29,7 @@ use crate::world::World;
 use bes_hal::{Duration, Instant, Memory, NoMemory};
 use bes_pm::device_state::{DeviceMachine, Run, Settings};
 use bes_pm::ledger::{Hold, Ledger, Owner};
-use bes_pm::psm::{listen_interval, PmRequest};
+use bes_pm::psm::{listen_interval, Support};
 use bes_pm::reason::{Reason, Times};
 use bes_wsm::wire::mib::power::OperationalPowerMode;
 use bes_wsm::wire::InterfaceId;
@@ -42,7 +44,6 @@ enum Subject {
     WakePeriod,
     BroadcastFilter,
     Wake(WakeFilter),
-    PowerSave,
 }
 
 /// A filter that is armed only while the host is suspended.
@@ -97,9 +98,9 @@ enum PowerStep {
 }
 
 /// Messages about one interface.
-const SUBJECTS: usize = 10;
+const SUBJECTS: usize = 9;
 /// Messages in all.
-const STEPS: usize = 21;
+const STEPS: usize = 19;
 
 /// The order before sleep; a pattern, which shuts out everything, is armed last.
 const BEFORE: [Subject; SUBJECTS] = [
@@ -111,7 +112,6 @@ const BEFORE: [Subject; SUBJECTS] = [
     Subject::Wake(WakeFilter::Ipv6),
     Subject::Wake(WakeFilter::Groups),
     Subject::Wake(WakeFilter::Beacons),
-    Subject::PowerSave,
     Subject::Wake(WakeFilter::Pattern),
 ];
 
@@ -126,7 +126,6 @@ const AFTER: [Subject; SUBJECTS] = [
     Subject::Wake(WakeFilter::UdpPorts),
     Subject::Wake(WakeFilter::EtherTypes),
     Subject::Wake(WakeFilter::Ipv6),
-    Subject::PowerSave,
 ];
 
 fn steps(order: [Subject; SUBJECTS]) -> impl Iterator<Item = PowerStep> {
@@ -155,7 +154,6 @@ fn wake_steps() -> [PowerStep; STEPS] {
 #[derive(Debug, Default)]
 pub(crate) struct SleepMessages {
     cursor: Cursor,
-    power_save: Option<PmRequest>,
 }
 
 impl SleepMessages {
@@ -165,7 +163,6 @@ impl SleepMessages {
         _now: Instant,
         out: &mut [u8],
     ) -> Next {
-        let sent = &mut self.power_save;
         self.cursor.next(&sleep_steps(), Response::Done, |step| {
             let PowerStep::Of(id, subject) = step else {
                 return command::operating_mode(out, OperationalPowerMode::QUIESCENT).into();
@@ -199,13 +196,6 @@ impl SleepMessages {
                     }
                     step
                 }
-                Subject::PowerSave => match vif.power_save.sleep_request() {
-                    Some(request) => {
-                        *sent = Some(request);
-                        command::set_pm(out, id, request).into()
-                    }
-                    None => Step::Skip,
-                },
             }
         })
     }
@@ -230,18 +220,6 @@ impl SleepMessages {
             // A chip that did not take one of them is not put to sleep (file 40, P4).
             _ => answer.required().map(|_| ()),
         };
-        let accepted = matches!(answer, Answer::Success(_));
-        if let (Some(PowerStep::Of(id, Subject::PowerSave)), true, Some(request)) =
-            (step, accepted, self.power_save)
-        {
-            if let Some(vif) = world.vif_mut(id) {
-                vif.power_save.handle_confirmed(request);
-            }
-            world
-                .power
-                .machine
-                .handle_power_save_sent(id.raw(), request.is_answered());
-        }
         self.cursor.settle(outcome);
     }
 }
@@ -333,10 +311,6 @@ impl WakeMessages {
                 },
                 Subject::WakePeriod => command::wake_period(out, id, vif.wake_periods(), 0).into(),
                 Subject::BroadcastFilter => command::broadcast_filter(out, id, false).into(),
-                Subject::PowerSave => match vif.power_save.wake_request() {
-                    Some(request) => command::set_pm(out, id, request).into(),
-                    None => Step::Skip,
-                },
                 Subject::Wake(_) => Step::Skip,
             }
         })
@@ -358,12 +332,6 @@ impl WakeMessages {
                 }
                 answer.required().map(|_| ())
             }
-            Some(PowerStep::Of(id, Subject::PowerSave)) => {
-                if let (Answer::Success(_), Some(vif)) = (answer, world.vif_mut(id)) {
-                    vif.power_save.handle_confirmed(PmRequest::ACTIVE);
-                }
-                answer.optional(world)
-            }
             _ => answer.optional(world),
         };
         self.cursor.settle(outcome);
@@ -382,7 +350,7 @@ pub(crate) struct Condition {
 const HOST_WAKE: Duration = Duration::from_secs(1);
 
 /// Most conditions at a time.
-const CONDITIONS: usize = 16;
+const CONDITIONS: usize = 17;
 
 /// Power of one device.
 #[derive(Debug)]
@@ -390,6 +358,8 @@ pub(crate) struct Power {
     pub(crate) machine: DeviceMachine,
     /// The step under way.
     pub(crate) run: Option<Run>,
+    /// What the chip answers of 802.11 power save.
+    pub(crate) support: Support,
     enabled: bool,
     holds: [Option<Hold>; CONDITIONS],
 }
@@ -408,6 +378,7 @@ impl Power {
         Self {
             machine: DeviceMachine::new(settings, times),
             run: None,
+            support: Support::NEW,
             enabled: idle_sleep.is_some(),
             holds: [const { None }; CONDITIONS],
         }
@@ -444,6 +415,7 @@ impl Power {
     pub(crate) fn start(&mut self, now: Instant) {
         self.holds = [const { None }; CONDITIONS];
         self.run = None;
+        self.support = Support::NEW;
         self.machine.start(now);
     }
 

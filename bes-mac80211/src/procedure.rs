@@ -233,7 +233,7 @@ impl Procedure {
             Self::ChannelChange(procedure) => procedure.answer(world, answer),
             Self::InstallKey(procedure) => procedure.answer(world, answer),
             Self::RemoveKey(procedure) => procedure.answer(world, answer),
-            Self::Setting(procedure) => procedure.answer(world, answer),
+            Self::Setting(procedure) => procedure.answer(world, answer, now),
             Self::ReadCounters(procedure) => procedure.answer(answer),
             Self::Sleep(procedure) => procedure.answer(world, answer, now),
             Self::Wake(procedure) => procedure.answer(world, answer),

@@ -8,7 +8,7 @@ use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::{InterfaceKind, Response};
 use crate::types::{AccessCategory, Dbm};
 use crate::world::World;
-use bes_hal::Memory;
+use bes_hal::{Instant, Memory};
 use bes_pm::psm::PmRequest;
 use bes_wsm::wire::InterfaceId;
 
@@ -93,6 +93,7 @@ enum What {
     WepKey(u8),
     WakePeriod,
     Awake,
+    PowerSave(PmRequest),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +132,7 @@ impl Setting {
     ) -> Result<Self, RequestError> {
         let vif = world.vif_mut(id).ok_or(RequestError::NoInterface)?;
         vif.edca.set(category, parameters);
+        vif.power_save.handle_uapsd(vif.edca.uapsd_flags() != 0);
         Ok(Self::new(id, What::Queue(category)))
     }
 
@@ -184,6 +186,11 @@ impl Setting {
         Self::new(id, What::Awake)
     }
 
+    /// 802.11 power save. The caller has told [`Vif::power_save`](crate::vif::Vif::power_save) that it is sent.
+    pub(crate) fn power_save(id: InterfaceId, request: PmRequest) -> Self {
+        Self::new(id, What::PowerSave(request))
+    }
+
     fn steps(what: What) -> [Option<SettingStep>; 5] {
         match what {
             What::Queue(category) => [
@@ -214,7 +221,20 @@ impl Setting {
             })
     }
 
-    pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
+    pub(crate) fn answer<M: Memory>(
+        &mut self,
+        world: &mut World<M>,
+        answer: Answer<'_>,
+        now: Instant,
+    ) {
+        if let What::PowerSave(request) = self.what {
+            let accepted = matches!(answer, Answer::Success(_));
+            if let Some(vif) = world.vif_mut(self.id) {
+                vif.power_save.handle_confirmed(request, accepted, now);
+            }
+            self.cursor.settle(answer.optional(world));
+            return;
+        }
         let step = self.cursor.step(&Self::steps(self.what)).flatten();
         if let Some(SettingStep::Filter(step)) = step {
             filter_answered(world, self.id, Some(step), &answer);
@@ -275,6 +295,7 @@ fn message<M: Memory>(
             command::wake_period(out, id, vif.wake_periods(), 0).into()
         }
         (SettingStep::Only, What::Awake) => command::set_pm(out, id, PmRequest::ACTIVE).into(),
+        (SettingStep::Only, What::PowerSave(request)) => command::set_pm(out, id, request).into(),
         _ => Step::Skip,
     }
 }

@@ -7,8 +7,9 @@ use crate::filter::FilterState;
 use crate::power::WakeFilters;
 use crate::request::{AssociationParameters, BssDescription, CqmThreshold, InterfaceKind};
 use crate::types::{Channel, Cipher, MacAddress};
+use bes_hal::time::earliest;
 use bes_hal::{Duration, Instant};
-use bes_pm::psm::PowerSave;
+use bes_pm::psm::{Mode, PmRequest, PowerSave, Support};
 use bes_wsm::wire::InterfaceId;
 
 /// Where an interface stands (specification: file 31, section 14.1).
@@ -212,6 +213,27 @@ impl Vif {
             *until = until.after(by);
         }
         self.beacon_loss.postpone(by);
+    }
+
+    /// The power-save request to send now: once the association stands and has its address, or has waited for it long
+    /// enough; at once for a host that suspends.
+    pub(crate) fn power_save_due(&self, support: &Support, now: Instant) -> Option<PmRequest> {
+        if !self.connection.is_associated() {
+            return None;
+        }
+        let request = self.power_save.request(support, now)?;
+        let settling = self.awaits_address.is_some_and(|until| now < until);
+        let may_wait = request.mode != Mode::Active && !self.power_save.host_sleeps();
+        (!settling || !may_wait).then_some(request)
+    }
+
+    /// When something about power save is due.
+    pub(crate) fn power_save_deadline(&self, support: &Support, now: Instant) -> Option<Instant> {
+        if !self.connection.is_associated() {
+            return None;
+        }
+        let address = self.awaits_address.filter(|until| now < *until);
+        earliest(self.power_save.next_deadline(support, now), address)
     }
 
     /// How many DTIM periods the chip may sleep from beacon to beacon: one if that is more than about a second (file

@@ -12,11 +12,8 @@
 //! | awake | [`force_sleep`](DeviceMachine::force_sleep): from here on no reason counts | falling asleep | sleep messages |
 //! | awake | no reason left, no hold-off | falling asleep | sleep messages |
 //! | falling asleep, messages not begun | a reason | awake | |
-//! | falling asleep, messages | done, no reason, no indication awaited | falling asleep | transport sleep |
-//! | falling asleep, messages | done, indication awaited | awaiting indication | |
-//! | falling asleep, messages | done and a reason, failed, too late, or power save refused | waking | wake messages |
-//! | awaiting indication | all came, or the deadline: then latched as unsupported | falling asleep | transport sleep |
-//! | awaiting indication | a reason, or power save refused | waking | wake messages |
+//! | falling asleep, messages | done, no reason | falling asleep | transport sleep |
+//! | falling asleep, messages | done and a reason, failed, or too late | waking | wake messages |
 //! | falling asleep, transport not begun | a reason | waking | wake messages |
 //! | falling asleep, transport | done | asleep | |
 //! | falling asleep, transport | failed or too late | waking | transport wake |
@@ -38,9 +35,9 @@ use core::fmt;
 /// Something that takes time and that the owner of the bus runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// The requests before sleep: per joined interface address table, wake-up period, broadcast filter and power
-    /// save, then the quiescent operating mode of the device (file 40, section 3.5). Report each power-save request
-    /// with [`DeviceMachine::handle_power_save_sent`].
+    /// The requests before sleep: per joined interface address table, wake-up period and broadcast filter, then the
+    /// quiescent operating mode of the device (file 40, section 3.5). Power save of the station is not among them: it
+    /// is in force already ([`crate::psm`]), and nothing is waited for.
     SleepMessages,
     /// The bus handshake that lets the chip sleep, and the release of the wake line.
     TransportSleep,
@@ -98,17 +95,6 @@ pub enum State {
         run: Run,
         /// When it is given up.
         deadline: Instant,
-        /// Interfaces whose power-save indication is still to come.
-        awaited: Interfaces,
-        /// An interface was refused power save.
-        refused: bool,
-    },
-    /// Waiting for the chip to say that power save has begun. C: `UNLOCKING`.
-    AwaitingIndication {
-        /// When it is given up.
-        deadline: Instant,
-        /// Interfaces whose indication is still to come.
-        awaited: Interfaces,
     },
     /// Asleep; frames wait. C: `UNLOCKED`.
     Asleep {
@@ -128,82 +114,6 @@ pub enum State {
     Failed(Verdict),
 }
 
-/// A set of interfaces by id, 0 to 7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Interfaces(u8);
-
-impl Interfaces {
-    /// No interface.
-    pub const NONE: Self = Self(0);
-
-    /// This set and `interface`; ids above 7 do not exist and change nothing.
-    #[must_use]
-    pub const fn with(self, interface: u8) -> Self {
-        Self(self.0 | Self::bit(interface))
-    }
-
-    /// This set without `interface`.
-    #[must_use]
-    pub const fn without(self, interface: u8) -> Self {
-        Self(self.0 & !Self::bit(interface))
-    }
-
-    /// Whether `interface` is in the set.
-    pub const fn has(self, interface: u8) -> bool {
-        self.0 & Self::bit(interface) != 0
-    }
-
-    /// Whether the set is empty.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The ids, lowest first.
-    pub fn iter(self) -> impl Iterator<Item = u8> {
-        (0..8).filter(move |interface| self.has(*interface))
-    }
-
-    const fn bit(interface: u8) -> u8 {
-        match 1u8.checked_shl(
-            // Widening; `From` is not available in a `const fn`.
-            match interface {
-                0 => 0,
-                1 => 1,
-                2 => 2,
-                3 => 3,
-                4 => 4,
-                5 => 5,
-                6 => 6,
-                7 => 7,
-                _ => return 0,
-            },
-        ) {
-            Some(bit) => bit,
-            None => 0,
-        }
-    }
-}
-
-/// What the chip said about power save of an interface (`SET_PM_COMPLETE`; file 40, section 2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Indication {
-    /// Power save has begun.
-    PowerSave,
-    /// The station is active. Answers the request of an earlier wake-up, so it never ends a wait.
-    Active,
-    /// A status other than success.
-    Failed,
-}
-
-/// The chip does not answer power-save requests; they are no longer waited for. Cleared by a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsupported {
-    /// The interface whose indication was missing.
-    pub interface: u8,
-    /// When it was given up.
-    pub since: Instant,
-}
-
 /// How long steps may take, and whether the device may sleep at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -214,8 +124,6 @@ pub struct Settings {
     /// For [`Step::TransportSleep`] and [`Step::TransportWake`]. The handshake takes up to 201 polls of 2 ms after
     /// 10 ms for the wake line and the wait for the chip to be ready (file 40, section 4.3).
     pub transport: Duration,
-    /// For the power-save indication (file 40, section 2.3).
-    pub indication: Duration,
     /// After a failed try to sleep, before the next.
     pub hold_off: Duration,
 }
@@ -226,7 +134,6 @@ impl Default for Settings {
             sleep: true,
             messages: Duration::from_secs(15),
             transport: Duration::from_secs(2),
-            indication: Duration::from_secs(5),
             hold_off: Duration::from_secs(10),
         }
     }
@@ -245,12 +152,6 @@ pub struct DeviceMachine {
     /// The host suspends: no reason keeps the device awake, and none wakes it.
     forced: bool,
     next_serial: u32,
-    unsupported: Option<Unsupported>,
-    /// Indications of a sequence that ended without them. One that comes until then belongs to that sequence.
-    late: Interfaces,
-    late_until: Instant,
-    /// An indication of the wait under way was taken for a late one, so a missing one proves nothing.
-    late_came: bool,
     anomalies: Anomalies,
 }
 
@@ -271,18 +172,13 @@ impl DeviceMachine {
             to_tell: None,
             forced: false,
             next_serial: 0,
-            unsupported: None,
-            late: Interfaces::NONE,
-            late_until: Instant::ZERO,
-            late_came: false,
             anomalies: Anomalies::NONE,
         }
     }
 
-    /// The device is up and awake. Everything from before is forgotten, the "unsupported" latch included.
+    /// The device is up and awake. Everything from before is forgotten.
     pub fn start(&mut self, now: Instant) {
         self.stop();
-        self.unsupported = None;
         self.ledger.grace(Reason::Operation, Owner::Device, now);
         self.state = State::Awake { hold_off: now };
     }
@@ -292,8 +188,6 @@ impl DeviceMachine {
         self.ledger.clear();
         self.to_run = None;
         self.to_tell = None;
-        self.late = Interfaces::NONE;
-        self.late_came = false;
         self.forced = false;
         self.state = State::Stopped;
     }
@@ -304,7 +198,6 @@ impl DeviceMachine {
     pub fn force_sleep(&mut self, now: Instant) {
         self.forced = true;
         if let State::Awake { .. } = self.state {
-            self.late_came = false;
             self.fall_asleep(Step::SleepMessages, now);
         }
     }
@@ -350,11 +243,6 @@ impl DeviceMachine {
         &mut self.ledger
     }
 
-    /// Whether power-save indications are no longer waited for, and why.
-    pub const fn unsupported(&self) -> Option<Unsupported> {
-        self.unsupported
-    }
-
     /// The next anomaly of the machine or its ledger that nobody has looked at.
     pub fn take_anomaly(&mut self) -> Option<Anomaly> {
         self.anomalies.pop().or_else(|| self.ledger.take_anomaly())
@@ -378,9 +266,6 @@ impl DeviceMachine {
                 .then(|| self.ledger.idle_at(now).unwrap_or(now).max(hold_off)),
             State::FallingAsleep { deadline, .. } | State::Waking { deadline, .. } => {
                 Some(deadline)
-            }
-            State::AwaitingIndication { deadline, .. } => {
-                Some(if self.is_busy(now) { now } else { deadline })
             }
             State::Asleep { .. } => self.is_busy(now).then_some(now),
         }
@@ -408,7 +293,6 @@ impl DeviceMachine {
             State::Stopped | State::Failed(_) => {}
             State::Awake { hold_off } => {
                 if self.settings.sleep && !self.forced && !busy && hold_off.is_due(now) {
-                    self.late_came = false;
                     self.fall_asleep(Step::SleepMessages, now);
                 }
             }
@@ -422,15 +306,6 @@ impl DeviceMachine {
                     }
                 } else if deadline.is_due(now) {
                     self.handle_step_done(run, Err(Cause::TimedOut), now);
-                }
-            }
-            State::AwaitingIndication { deadline, awaited } => {
-                if busy {
-                    self.expect_late(awaited, now);
-                    self.wake(Step::WakeMessages, now, now);
-                } else if deadline.is_due(now) {
-                    self.give_up_indications(awaited, now);
-                    self.fall_asleep(Step::TransportSleep, now);
                 }
             }
             State::Asleep { .. } => {
@@ -464,24 +339,12 @@ impl DeviceMachine {
         }
         let later = now.after(self.settings.hold_off);
         match self.state {
-            State::FallingAsleep {
-                awaited, refused, ..
-            } => match (run.step, result) {
-                (Step::SleepMessages, Ok(())) => {
-                    if (refused && !self.forced) || self.is_busy(now) {
-                        self.expect_late(awaited, now);
-                        self.wake(Step::WakeMessages, now, if refused { later } else { now });
-                    } else if awaited.is_empty() {
-                        self.fall_asleep(Step::TransportSleep, now);
-                    } else {
-                        let deadline = now.after(self.settings.indication);
-                        self.state = State::AwaitingIndication { deadline, awaited };
-                    }
+            State::FallingAsleep { .. } => match (run.step, result) {
+                (Step::SleepMessages, Ok(())) if self.is_busy(now) => {
+                    self.wake(Step::WakeMessages, now, now);
                 }
-                (Step::SleepMessages, Err(_)) => {
-                    self.expect_late(awaited, now);
-                    self.wake(Step::WakeMessages, now, later);
-                }
+                (Step::SleepMessages, Ok(())) => self.fall_asleep(Step::TransportSleep, now),
+                (Step::SleepMessages, Err(_)) => self.wake(Step::WakeMessages, now, later),
                 (_, Ok(())) => self.state = State::Asleep { since: now },
                 // Nobody knows whether the chip sleeps, so it is woken.
                 (_, Err(_)) => self.wake(Step::TransportWake, now, later),
@@ -496,63 +359,6 @@ impl DeviceMachine {
                 }
             },
             _ => {}
-        }
-    }
-
-    /// A power-save request of [`Step::SleepMessages`] was confirmed. `answered`: an indication will follow, as for
-    /// fast power save ([`crate::psm::PmRequest::is_answered`]). Not to be called for a request that was left out.
-    pub fn handle_power_save_sent(&mut self, interface: u8, answered: bool) {
-        if !answered || self.unsupported.is_some() {
-            return;
-        }
-        if let State::FallingAsleep { run, awaited, .. } = &mut self.state {
-            if run.step == Step::SleepMessages {
-                *awaited = awaited.with(interface);
-            }
-        }
-    }
-
-    /// The chip said something about power save of `interface`.
-    pub fn handle_indication(&mut self, interface: u8, indication: Indication, now: Instant) {
-        if indication == Indication::Active {
-            return;
-        }
-        if self.late.has(interface) {
-            self.late = self.late.without(interface);
-            if !self.late_until.is_due(now) {
-                self.late_came = true;
-                self.anomalies
-                    .push(Anomaly::IndicationUnexpected(interface));
-                return;
-            }
-        }
-        let failed = indication == Indication::Failed;
-        match &mut self.state {
-            State::FallingAsleep {
-                awaited, refused, ..
-            } if awaited.has(interface) => {
-                *awaited = awaited.without(interface);
-                *refused |= failed;
-            }
-            State::AwaitingIndication { awaited, .. } if awaited.has(interface) => {
-                let left = awaited.without(interface);
-                *awaited = left;
-                if failed {
-                    self.expect_late(left, now);
-                    let later = now.after(self.settings.hold_off);
-                    self.wake(Step::WakeMessages, now, later);
-                } else if left.is_empty() {
-                    self.fall_asleep(Step::TransportSleep, now);
-                }
-            }
-            _ => {
-                self.anomalies
-                    .push(Anomaly::IndicationUnexpected(interface));
-                return;
-            }
-        }
-        if failed {
-            self.anomalies.push(Anomaly::IndicationRefused(interface));
         }
     }
 
@@ -577,8 +383,6 @@ impl DeviceMachine {
         self.state = State::FallingAsleep {
             run: self.run(step),
             deadline: now.after(self.time_for(step)),
-            awaited: Interfaces::NONE,
-            refused: false,
         };
     }
 
@@ -588,25 +392,6 @@ impl DeviceMachine {
             deadline: now.after(self.time_for(step)),
             hold_off,
         };
-    }
-
-    /// Indications that were asked for and may still come must not satisfy the next sequence.
-    fn expect_late(&mut self, awaited: Interfaces, now: Instant) {
-        self.late = awaited;
-        self.late_until = now.after(self.settings.indication);
-    }
-
-    fn give_up_indications(&mut self, awaited: Interfaces, now: Instant) {
-        for interface in awaited.iter() {
-            self.anomalies.push(Anomaly::IndicationMissing(interface));
-            if !self.late_came && self.unsupported.is_none() {
-                self.unsupported = Some(Unsupported {
-                    interface,
-                    since: now,
-                });
-            }
-        }
-        self.expect_late(awaited, now);
     }
 }
 

@@ -106,136 +106,54 @@ fn p1_a_reason_at_any_moment_of_falling_asleep_turns_it_round() {
     assert!(machine.is_awake());
 }
 
-/// P2: five seconds were waited for an indication although no request had been sent.
+/// P2: the way down had five seconds of waiting in it, with transmission locked. Now it has no wait at all.
 #[test]
-fn p2_without_a_request_that_is_answered_nothing_is_waited_for() {
-    for answered in [None, Some(false)] {
-        let (mut machine, now) = idle();
-        let run = expect_run(&mut machine, now, Step::SleepMessages);
-        if let Some(answered) = answered {
-            machine.handle_power_save_sent(0, answered);
-        }
-        machine.handle_step_done(run, Ok(()), now);
+fn p2_falling_asleep_waits_for_nothing_but_its_steps() {
+    let (mut machine, now) = idle();
+    pass(&mut machine, now, Step::SleepMessages);
+    pass(&mut machine, now, Step::TransportSleep);
+    assert!(machine.is_asleep());
+}
+
+#[test]
+fn a_device_that_is_forced_sleeps_against_every_reason_and_wakes_when_it_may() {
+    for sleep in [true, false] {
+        let settings = Settings {
+            sleep,
+            ..Settings::default()
+        };
+        let mut machine = DeviceMachine::new(settings, crate::reason::Times::default());
+        let now = at(0);
+        machine.start(now);
+        touch(&mut machine, now);
+        machine.force_sleep(now);
+        pass(&mut machine, now, Step::SleepMessages);
+        touch(&mut machine, now);
         pass(&mut machine, now, Step::TransportSleep);
+        touch(&mut machine, now);
+        assert_eq!(machine.poll(now), Action::None);
+        assert_eq!(machine.next_deadline(now), None);
         assert!(machine.is_asleep());
+        machine.let_wake();
+        pass(&mut machine, now, Step::TransportWake);
+        pass(&mut machine, now, Step::WakeMessages);
+        assert!(machine.is_awake());
     }
 }
 
 #[test]
-fn an_indication_that_is_awaited_lets_the_device_sleep() {
+fn a_forced_sleep_that_fails_is_tried_again_only_when_asked() {
     let (mut machine, now) = idle();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_power_save_sent(1, true);
-    // The answer of the first may come while the second is being asked.
-    machine.handle_indication(0, Indication::PowerSave, now);
-    machine.handle_step_done(run, Ok(()), now);
-    assert_eq!(machine.poll(now), Action::None);
-    machine.handle_indication(1, Indication::Active, now);
-    assert_eq!(machine.poll(now), Action::None);
-    machine.handle_indication(1, Indication::PowerSave, now);
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
-    assert_eq!(machine.anomalies(), 0);
-}
-
-#[test]
-fn a_missing_indication_is_latched_and_not_waited_for_again_until_a_restart() {
-    let (mut machine, mut now) = idle();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    assert_eq!(machine.poll(now), Action::None);
-    now = machine.next_deadline(now).unwrap();
-    assert_eq!(now, at(5050));
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
-    assert_eq!(machine.take_anomaly(), Some(Anomaly::IndicationMissing(0)));
-    assert_eq!(
-        machine.unsupported(),
-        Some(Unsupported {
-            interface: 0,
-            since: now
-        })
-    );
-
-    touch(&mut machine, now);
+    machine.force_sleep(now);
+    pass(&mut machine, now, Step::SleepMessages);
+    let run = expect_run(&mut machine, now, Step::TransportSleep);
+    machine.handle_step_done(run, Err(Cause::Transport), now);
     pass(&mut machine, now, Step::TransportWake);
     pass(&mut machine, now, Step::WakeMessages);
-    now = machine.next_deadline(now).unwrap();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
-
-    machine.start(now);
-    assert_eq!(machine.unsupported(), None);
-}
-
-/// P3: an indication of one sequence satisfied the wait of the next.
-#[test]
-fn p3_a_late_indication_does_not_satisfy_the_next_wait() {
-    let (mut machine, now) = idle();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine
-        .ledger_mut()
-        .touch_for(Reason::Tx, Owner::Device, now, Duration::ZERO);
-    pass(&mut machine, now, Step::WakeMessages);
-
-    let now = machine.next_deadline(now).unwrap();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine.handle_indication(0, Indication::PowerSave, now);
-    assert_eq!(machine.poll(now), Action::None);
-    assert!(matches!(machine.state(), State::AwaitingIndication { .. }));
-    machine.handle_indication(0, Indication::PowerSave, now);
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
-    assert_eq!(machine.unsupported(), None);
-}
-
-#[test]
-fn a_wait_that_a_late_indication_may_have_spoilt_latches_nothing() {
-    let (mut machine, now) = idle();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine
-        .ledger_mut()
-        .touch_for(Reason::Tx, Owner::Device, now, Duration::ZERO);
-    pass(&mut machine, now, Step::WakeMessages);
-    let now = machine.next_deadline(now).unwrap();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine.handle_indication(0, Indication::PowerSave, now);
-    let now = machine.next_deadline(now).unwrap();
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
-    assert_eq!(machine.unsupported(), None);
-}
-
-#[test]
-fn an_indication_long_after_its_sequence_is_not_mistaken_for_a_late_one() {
-    let (mut machine, now) = idle();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine
-        .ledger_mut()
-        .touch_for(Reason::Tx, Owner::Device, now, Duration::from_secs(6));
-    pass(&mut machine, now, Step::WakeMessages);
-    let now = machine.next_deadline(now).unwrap();
-    let run = expect_run(&mut machine, now, Step::SleepMessages);
-    machine.handle_power_save_sent(0, true);
-    machine.handle_step_done(run, Ok(()), now);
-    machine.handle_indication(0, Indication::PowerSave, now);
-    pass(&mut machine, now, Step::TransportSleep);
-    assert!(machine.is_asleep());
+    assert_eq!(machine.next_deadline(now), None);
+    assert_eq!(machine.poll(at(100_000)), Action::None);
+    machine.force_sleep(now);
+    pass(&mut machine, now, Step::SleepMessages);
 }
 
 /// P4: errors were ignored and the host believed the chip asleep.
@@ -282,29 +200,6 @@ fn p4_a_failed_step_never_ends_asleep() {
         assert_eq!(*machine.state(), State::Failed(verdict));
         machine.start(now);
         assert!(machine.is_awake());
-    }
-}
-
-#[test]
-fn refused_power_save_keeps_the_device_awake_for_a_while() {
-    for while_asking in [true, false] {
-        let (mut machine, now) = idle();
-        let run = expect_run(&mut machine, now, Step::SleepMessages);
-        machine.handle_power_save_sent(0, true);
-        if while_asking {
-            machine.handle_indication(0, Indication::Failed, now);
-            machine.handle_step_done(run, Ok(()), now);
-        } else {
-            machine.handle_step_done(run, Ok(()), now);
-            machine.handle_indication(0, Indication::Failed, now);
-        }
-        pass(&mut machine, now, Step::WakeMessages);
-        assert!(machine.is_awake());
-        assert_eq!(machine.take_anomaly(), Some(Anomaly::IndicationRefused(0)));
-        assert_eq!(
-            machine.next_deadline(now),
-            Some(now.after(Duration::from_secs(10)))
-        );
     }
 }
 
@@ -374,14 +269,6 @@ fn stopping_drops_every_reason_and_every_step() {
     assert_eq!(*machine.state(), State::Stopped);
 }
 
-#[test]
-fn interfaces_are_a_set_and_ids_that_do_not_exist_change_nothing() {
-    let set = Interfaces::NONE.with(1).with(7).with(8).with(255);
-    assert!(set.iter().eq([1, 7]));
-    assert!(!set.has(8) && !set.without(1).without(7).has(7));
-    assert!(set.without(1).without(7).is_empty());
-}
-
 /// What happens in a random story.
 #[derive(Clone, Debug)]
 enum Event {
@@ -392,18 +279,11 @@ enum Event {
     Dismiss,
     Done(Result<(), Cause>),
     OldDone,
-    Sent(u8, bool),
-    Indication(u8, Indication),
     Later(u64),
     ToDeadline,
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let indication = prop_oneof![
-        Just(Indication::PowerSave),
-        Just(Indication::Active),
-        Just(Indication::Failed)
-    ];
     let result = prop_oneof![
         6 => Just(Ok(())),
         1 => Just(Err(Cause::TimedOut)),
@@ -418,8 +298,6 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Dismiss),
         6 => result.prop_map(Event::Done),
         1 => Just(Event::OldDone),
-        2 => (0u8..10, any::<bool>()).prop_map(|(interface, answered)| Event::Sent(interface, answered)),
-        2 => (0u8..10, indication).prop_map(|(interface, indication)| Event::Indication(interface, indication)),
         2 => (0u64..3_000).prop_map(Event::Later),
         3 => Just(Event::ToDeadline),
     ]
@@ -492,9 +370,6 @@ proptest! {
                 Event::OldDone => if let Some(run) = world.old.take() {
                     world.machine.handle_step_done(run, Ok(()), now);
                 },
-                Event::Sent(interface, answered) => world.machine.handle_power_save_sent(interface, answered),
-                Event::Indication(interface, indication) =>
-                    world.machine.handle_indication(interface, indication, now),
                 Event::Later(millis) => world.now = now.after(Duration::from_millis(millis)),
                 Event::ToDeadline => if let Some(deadline) = world.machine.next_deadline(now) {
                     world.now = deadline.max(now);

@@ -36,15 +36,6 @@ pub enum Anomaly {
     /// A result came for a step that is not under way any more.
     #[error("late result of {0}")]
     LateResult(Step),
-    /// The chip did not say in time that power save had begun.
-    #[error("interface {0}: no power-save indication")]
-    IndicationMissing(u8),
-    /// The chip said that power save did not begin.
-    #[error("interface {0}: power save refused")]
-    IndicationRefused(u8),
-    /// A power-save indication came that belongs to no request of this sequence.
-    #[error("interface {0}: power-save indication out of turn")]
-    IndicationUnexpected(u8),
 }
 
 /// Why a step failed.
@@ -120,11 +111,15 @@ mod tests {
     #[test]
     fn anomalies_come_out_in_order_and_all_are_counted() {
         let mut anomalies = Anomalies::NONE;
+        let nth = |interface| Anomaly::HoldExpired {
+            reason: Reason::Scan,
+            owner: Owner::Interface(interface),
+        };
         for interface in 0..20 {
-            anomalies.push(Anomaly::IndicationMissing(interface));
+            anomalies.push(nth(interface));
         }
         for interface in 0..8 {
-            assert_eq!(anomalies.pop(), Some(Anomaly::IndicationMissing(interface)));
+            assert_eq!(anomalies.pop(), Some(nth(interface)));
         }
         assert_eq!(anomalies.pop(), None);
         assert_eq!(anomalies.total(), 20);

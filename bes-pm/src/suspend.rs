@@ -187,10 +187,12 @@ impl Suspension {
         self.wake_due = false;
     }
 
-    /// When to call [`poll`](Self::poll) at the latest.
-    pub const fn next_deadline(&self) -> Option<Instant> {
+    /// When to call [`poll`](Self::poll) at the latest. None for what is late already and waits for something that ends
+    /// by itself.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         match self.phase {
-            Phase::Quiescing { until } | Phase::FallingAsleep { until, .. } => Some(until),
+            Phase::Quiescing { until } => (until > now).then_some(until),
+            Phase::FallingAsleep { until, .. } => Some(until),
             Phase::Running | Phase::Suspended { .. } | Phase::Waking => None,
         }
     }
@@ -299,8 +301,10 @@ mod tests {
             ..AWAKE
         };
         assert_eq!(host.poll(busy, at(999)), Order::None);
-        assert_eq!(host.next_deadline(), Some(at(1000)));
+        assert_eq!(host.next_deadline(at(999)), Some(at(1000)));
         assert_eq!(host.poll(busy, at(1000)), Order::None);
+        // It is not asked again and again until the procedure has ended.
+        assert_eq!(host.next_deadline(at(1000)), None);
         let frames = Facts {
             quiet: false,
             ..AWAKE
@@ -344,7 +348,7 @@ mod tests {
     fn a_second_suspend_changes_nothing() {
         let mut host = begun();
         assert!(!host.suspend(at(5)));
-        assert_eq!(host.next_deadline(), Some(at(1000)));
+        assert_eq!(host.next_deadline(at(5)), Some(at(1000)));
         host.end();
         assert!(host.is_running());
     }

@@ -7,12 +7,14 @@
 //! | [`stack`] | what becomes of frames and events |
 //! | [`images`] | firmware files |
 //! | [`capture`] | captures of 802.11 frames |
+//! | [`browse`] | the traffic of somebody who reads web pages, for `soak` |
 //! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
 //! | [`emu`] | the chip in real time, for a real kernel |
 //! | [`report`], [`latency`] | what they print |
 //! | [`hostile`] | a chip that answers arbitrarily |
 
 pub mod bench;
+pub mod browse;
 pub mod capture;
 pub mod chips;
 pub mod demo;

@@ -144,6 +144,40 @@ pub struct Soak {
     pub faults: std::collections::BTreeMap<String, u64>,
 }
 
+/// A soak with the pattern of somebody who reads web pages.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Browse {
+    /// Virtual minutes.
+    pub minutes: u32,
+    /// Pages that were loaded.
+    pub pages: u64,
+    /// Sleep of the chip.
+    pub sleep: SleepReport,
+    /// Frames.
+    pub frames: Frames,
+    /// What was not as it should be.
+    pub anomalies: u32,
+    /// Kinds of anomalies with their counts.
+    pub anomaly_kinds: std::collections::BTreeMap<String, u32>,
+}
+
+/// Sleep of the chip.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SleepReport {
+    /// Share of the idle time in which the chip slept.
+    pub idle_share: f64,
+    /// Idle time.
+    pub idle_seconds: f64,
+    /// Of this, asleep.
+    pub asleep_seconds: f64,
+    /// How often the chip fell asleep, as it counts itself.
+    pub sleeps: u64,
+    /// Reasons to stay awake that outlived their owner and expired.
+    pub reasons_expired: u32,
+    /// What went wrong with falling asleep and waking.
+    pub anomalies: u32,
+}
+
 /// Throughput over time.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Throughput {

@@ -1,5 +1,6 @@
 //! Hours of traffic, scans and faults in virtual time.
 
+use crate::browse::browse;
 use crate::report::{Frames, Scans, Soak, Throughput};
 use crate::rig::{Rig, Setup};
 use crate::scene::{home, Scene, OPEN};
@@ -39,6 +40,9 @@ pub struct Options {
     /// Offered download in MiB/s of packets. The default is about what the best driver so far moved on hardware.
     #[arg(long, default_value_t = 2.4, value_name = "MIB_PER_S", value_parser = parse_rate)]
     rate: f64,
+    /// What the traffic looks like.
+    #[arg(long, value_enum, default_value_t = Pattern::Steady)]
+    pattern: Pattern,
     /// Write throughput over time as an SVG plot.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -54,6 +58,15 @@ pub enum Trouble {
     Bus(Fault),
     /// A candidate.
     Candidate(Candidate),
+}
+
+/// Traffic of a soak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pattern {
+    /// A download at `--rate`, and scans.
+    Steady,
+    /// Web pages and the time to read them: how much the chip sleeps. Without scans, faults and plot.
+    Browse,
 }
 
 fn fault_help() -> String {
@@ -320,6 +333,9 @@ pub fn compared(options: &Options) -> Result<Soak> {
 
 /// Runs the command.
 pub fn run(options: &Options) -> Result<bool> {
+    if options.pattern == Pattern::Browse {
+        return run_browse(options);
+    }
     if let Some(path) = &options.plot {
         // Before the hour, not after it.
         std::fs::File::create(path)
@@ -334,6 +350,35 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(path) = &options.plot {
         plot(&report, path).with_context(|| format!("cannot write the plot {}", path.display()))?;
     }
+    Ok(true)
+}
+
+fn run_browse(options: &Options) -> Result<bool> {
+    ensure!(
+        options.faults.is_empty() && options.plot.is_none(),
+        "--pattern browse takes neither --fault nor --plot"
+    );
+    let report = browse(options.minutes, options.seed)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(true);
+    }
+    let sleep = &report.sleep;
+    println!(
+        "{} pages in {} minutes; the chip slept {:.1} % of {:.0} idle seconds, {} times",
+        report.pages,
+        report.minutes,
+        100.0 * sleep.idle_share,
+        sleep.idle_seconds,
+        sleep.sleeps
+    );
+    println!(
+        "{} frames delivered, {} lost; {} reasons to stay awake expired, {} anomalies",
+        report.frames.delivered,
+        report.frames.lost,
+        sleep.reasons_expired,
+        report.anomalies + sleep.anomalies
+    );
     Ok(true)
 }
 

@@ -20,7 +20,7 @@ use crate::trace::Traced;
 use bes_hal::doorbell::Reasons;
 use bes_hal::sdio::SdioFunction;
 use bes_hal::stack::Stack;
-use bes_mac80211::config::DeviceConfig;
+use bes_mac80211::config::{DeviceConfig, IDLE_SLEEP};
 use bes_mac80211::device::{Device, DeviceState};
 use bes_mac80211::event::Event;
 use bes_mac80211::request::{Request, Token};
@@ -210,9 +210,13 @@ fn driver<S: Upper>(
     device: &ARef<device::Device>,
     address: MacAddress,
 ) -> Result<Driver<S>> {
+    let wake_line = function.has_wake_line();
     let transport = SdioTransport::new(function, files, BusConfig::default());
     let transport = Traced::new(transport, device.clone());
-    let config = DeviceConfig::new(address, &SDD);
+    let mut config = DeviceConfig::new(address, &SDD);
+    // Without the line a sleeping chip could not be woken.
+    config.wake_line = wake_line;
+    config.idle_sleep = wake_line.then_some(IDLE_SLEEP);
     Device::new(transport, config, &mut Tables).map_err(|_| ENOMEM)
 }
 

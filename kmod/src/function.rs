@@ -113,6 +113,11 @@ impl<B: BurstMemory> KernelFunction<B> {
             .is_ok_and(|capabilities| capabilities.keeps_power)
     }
 
+    /// Whether there is a line that wakes the chip.
+    pub(crate) fn has_wake_line(&self) -> bool {
+        self.lines.has_wake()
+    }
+
     /// Whether card and host can do what the protocol needs.
     ///
     /// # Errors

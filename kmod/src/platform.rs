@@ -33,6 +33,11 @@ impl Lines {
         })
     }
 
+    /// Whether there is a line that wakes the chip.
+    pub(crate) fn has_wake(&self) -> bool {
+        self.wake.is_some()
+    }
+
     /// Asserts or releases the wake line. Does nothing without one.
     ///
     /// # Errors

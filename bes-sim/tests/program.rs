@@ -118,6 +118,33 @@ fn without_a_command_the_demonstration_runs_and_a_person_can_read_it() {
     }
 }
 
+/// File 40: the device sleeps at least 70 % of the idle time of somebody who reads web pages, loses nothing over it, and
+/// no reason to stay awake outlives its owner. The whole hour is `soak --minutes 60 --pattern browse`.
+#[test]
+fn a_reader_of_web_pages_lets_the_chip_sleep_and_misses_nothing() {
+    let browse = json(&["soak", "--minutes", "12", "--pattern", "browse", "--json"]);
+    assert_has(
+        &browse,
+        &["sleep.idle_share", "sleep.sleeps", "frames.lost", "pages"],
+    );
+    assert!(
+        browse["sleep"]["idle_share"].as_f64() >= Some(0.7),
+        "{browse:#}"
+    );
+    assert!(browse["frames"]["delivered"].as_u64() > Some(5_000));
+    assert!(browse["sleep"]["sleeps"].as_u64() > Some(20));
+    for zero in [
+        &browse["frames"]["lost"],
+        &browse["sleep"]["reasons_expired"],
+        &browse["sleep"]["anomalies"],
+        &browse["anomalies"],
+    ] {
+        assert_eq!(zero.as_u64(), Some(0), "{browse:#}");
+    }
+    let refused = bes_sim(&["soak", "--pattern", "browse", "--plot", "x.svg"]);
+    assert!(!refused.status.success());
+}
+
 #[test]
 fn a_soak_reports_under_the_names_that_are_its_interface_and_plots() {
     let plot = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.svg");

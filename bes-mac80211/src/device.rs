@@ -259,7 +259,10 @@ where
     /// gives no more than that, each time after [`run`](Self::run), is never asked to stop. 0 while nothing can be sent.
     pub fn room(&self, interface: InterfaceId, access_category: AccessCategory) -> usize {
         let world = &self.core.control.world;
-        if self.state != State::Running || !self.host_runs || world.vif(interface).is_none() {
+        // Between two keys nobody can say yet how a frame is to be protected: it waits where it is.
+        let vif = world.vif(interface);
+        let takes_frames = vif.is_some_and(|vif| vif.rekey.is_none());
+        if self.state != State::Running || !self.host_runs || !takes_frames {
             return 0;
         }
         let queues = &self.core.queues;

@@ -124,7 +124,7 @@ impl InstallKey {
 
 /// How long frames may still leave before a pairwise key goes, and how long those inside the chip may take then.
 const DRAIN: Duration = Duration::from_millis(100);
-/// How long frames wait for the new key.
+/// How long frames wait for the new key, counted from the request.
 const NEW_KEY: Duration = Duration::from_secs(1);
 
 /// Frames that wait for a key that does not come are given back.
@@ -153,6 +153,8 @@ const REMOVE: &[RemoveStep] = &[RemoveStep::Drain, RemoveStep::Quiet, RemoveStep
 pub(crate) struct RemoveKey {
     slot: KeySlot,
     id: InterfaceId,
+    /// Another key is due for the frames that go up.
+    replaced: bool,
     /// When to go on with frames still under way.
     until: Instant,
     cursor: Cursor,
@@ -160,12 +162,21 @@ pub(crate) struct RemoveKey {
 
 impl RemoveKey {
     pub(crate) fn begin<M: Memory>(
-        world: &World<M>,
+        world: &mut World<M>,
         slot: KeySlot,
         now: Instant,
     ) -> Result<Self, RequestError> {
         let key = world.keys.key(slot).ok_or(RequestError::Invalid)?;
+        // Frames under a group key only come down; those under a pairwise key go up as well.
+        let vif = world.vif_mut(key.interface).filter(|vif| {
+            key.peer.is_some() && vif.connection.is_associated() && vif.rekey.is_none()
+        });
+        let replaced = vif.is_some();
+        if let Some(vif) = vif {
+            vif.rekey = Some(now.after(NEW_KEY));
+        }
         Ok(Self {
+            replaced,
             slot,
             id: key.interface,
             until: now.after(DRAIN),
@@ -180,11 +191,7 @@ impl RemoveKey {
         out: &mut [u8],
     ) -> Next {
         let (id, slot) = (self.id, self.slot);
-        // Frames under a group key only come down; those under a pairwise key go up as well.
-        let replaced = world.keys.key(slot).is_some_and(|key| key.peer.is_some())
-            && world
-                .vif(id)
-                .is_some_and(|vif| vif.connection.is_associated());
+        let replaced = self.replaced;
         let waits = !self.until.is_due(now);
         let until = &mut self.until;
         self.cursor.next(REMOVE, Response::Done, |step| match step {
@@ -192,7 +199,7 @@ impl RemoveKey {
                 Step::Wait(*until)
             }
             RemoveStep::Drain if replaced => {
-                hold(world, id, now);
+                world.set_hold(id, true);
                 *until = now.after(DRAIN);
                 // What was given to the chip at this moment is counted in the next turn.
                 Step::Turn(now)
@@ -219,13 +226,5 @@ impl RemoveKey {
             }
         }
         self.cursor.settle(outcome);
-    }
-}
-
-/// Frames of the interface wait for its new key.
-fn hold<M: Memory>(world: &mut World<M>, id: InterfaceId, now: Instant) {
-    world.set_hold(id, true);
-    if let Some(vif) = world.vif_mut(id) {
-        vif.rekey = Some(now.after(NEW_KEY));
     }
 }

@@ -40,6 +40,11 @@ const char *bes_hw_name(const struct ieee80211_hw *hw)
 	return wiphy_name(hw->wiphy);
 }
 
+void bes_hw_can_replace_keys(struct ieee80211_hw *hw)
+{
+	wiphy_ext_feature_set(hw->wiphy, NL80211_EXT_FEATURE_CAN_REPLACE_PTK0);
+}
+
 void bes_random_address(u8 *address, const u8 *base, const u8 *mask)
 {
 	get_random_mask_addr(address, base, mask);

@@ -25,6 +25,9 @@ void bes_hw_set_address(struct ieee80211_hw *hw, const u8 *address);
 void bes_hw_set_wakeup(struct ieee80211_hw *hw, bool enabled);
 const char *bes_hw_name(const struct ieee80211_hw *hw);
 
+/* wiphy_ext_feature_set() of NL80211_EXT_FEATURE_CAN_REPLACE_PTK0. */
+void bes_hw_can_replace_keys(struct ieee80211_hw *hw);
+
 /* get_random_mask_addr(): @mask says which bits of @base stay. */
 void bes_random_address(u8 *address, const u8 *base, const u8 *mask);
 

@@ -182,6 +182,9 @@ impl Tables {
             // SAFETY: `hw` is valid, and the flag exists.
             unsafe { bindings::bes_hw_set_flag(hw, flag_number(flag)) };
         }
+        // A pairwise key goes when the frames under it have left, and later ones wait for the next.
+        // SAFETY: `hw` is valid.
+        unsafe { bindings::bes_hw_can_replace_keys(hw) };
         hw.queues = chip::QUEUES as u16;
         hw.max_rates = chip::MAX_RATES;
         hw.max_rate_tries = chip::MAX_RATE_TRIES;

@@ -114,6 +114,14 @@ impl Key<'_> {
             Suite::Ccmp => unsafe { sequence.__bindgen_anon_1.ccmp.pn },
             // SAFETY: As above.
             Suite::AesCmac => unsafe { sequence.__bindgen_anon_1.aes_cmac.pn },
+            Suite::Tkip => {
+                // SAFETY: As above, as numbers.
+                let (high, low) = unsafe {
+                    let tkip = sequence.__bindgen_anon_1.tkip;
+                    (tkip.iv32.to_be_bytes(), tkip.iv16.to_be_bytes())
+                };
+                [high[0], high[1], high[2], high[3], low[0], low[1]]
+            }
             _ => [0; 6],
         };
         [f, e, d, c, b, a, 0, 0]

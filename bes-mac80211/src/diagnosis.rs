@@ -247,6 +247,11 @@ impl Diagnosis {
             .unwrap_or_default()
     }
 
+    /// Whether the chip is known not to tell the end of everything it begins.
+    pub fn loses_ends(&self, now: Instant) -> bool {
+        self.candidate(now) == Some(Candidate::EventsLeak)
+    }
+
     /// Whether scans are left out now.
     pub fn leaves_scans_out(&self, now: Instant) -> bool {
         now < self.no_scans_until

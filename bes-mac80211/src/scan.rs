@@ -572,6 +572,13 @@ impl<M: Memory> Scan<M> {
                 }
                 self.phase = ScanPhase::Stop;
             }
+            // A chip that loses ends took the stop, so it does not scan any more (file 50, section 4, candidate 6).
+            ScanPhase::Stopping { until }
+                if until.is_due(now) && world.diagnosis.loses_ends(now) =>
+            {
+                world.note(Anomaly::MissingIndication(MessageId::SCAN_COMPLETE));
+                self.phase = ScanPhase::Restore;
+            }
             ScanPhase::Stopping { until } if until.is_due(now) => {
                 world.give_up(RecoveryReason::IndicationTimeout(MessageId::SCAN_COMPLETE));
             }

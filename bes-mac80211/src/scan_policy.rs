@@ -189,8 +189,8 @@ impl ScanPolicy {
 /// Most channels in a request (file 20, section 4.4).
 pub const MAX_CHANNELS_PER_REQUEST: usize = 48;
 
-/// How many channels are remembered as refused.
-const REMEMBERED: usize = 64;
+/// How many channels are remembered as refused: every channel of both bands, and room to spare.
+const REMEMBERED: usize = 56;
 
 /// A channel that the chip refused to scan, and has not scanned since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

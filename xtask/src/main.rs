@@ -9,6 +9,7 @@ mod lab;
 mod layers;
 mod project;
 mod report;
+mod soak;
 mod stack;
 mod step;
 mod test;
@@ -36,6 +37,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Throughput and cost on the emulated chip.
     Bench(bench::Options),
+    /// An hour of traffic under each of the six candidates for throughput that collapses, and one without.
+    Soak(soak::Options),
     /// Every figure, measured now, on one HTML page with plots.
     Report(report::Options),
     /// Counts the instructions of a command under Valgrind.
@@ -57,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Task::Lab(options) => lab::run(&project, &options),
         Task::Fuzz(options) => fuzz::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options).map(|()| ExitCode::SUCCESS),
+        Task::Soak(options) => soak::run(&project, &options),
         Task::Report(options) => report::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Callgrind(options) => callgrind::run(&project, &options).map(|()| ExitCode::SUCCESS),
         Task::Stack => stack::run(&project).map(|()| ExitCode::SUCCESS),

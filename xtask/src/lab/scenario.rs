@@ -118,7 +118,7 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         "gone",
         Needs::Driver,
         90,
-        RELEASE,
+        BOTH,
         "the emulator is killed in the middle of traffic; a new one works",
     ),
     scenario(

@@ -90,9 +90,6 @@ pub(crate) fn join(lab: &mut Lab<'_>, network: Network) -> Result<()> {
     connect(lab, &mut station)?;
     ping_all(lab, 40)?;
     check(&bench, &mut station, &network)?;
-    if network.security == Security::Wpa2 {
-        rekey(lab, &mut station)?;
-    }
     lab.step("disconnect");
     station.disconnect(lab.job.limit(10))?;
     lab.step("connect again");
@@ -100,21 +97,6 @@ pub(crate) fn join(lab: &mut Lab<'_>, network: Network) -> Result<()> {
     ping_all(lab, 10)?;
     station.stop(lab.job.limit(10))?;
     bench.tear_down(lab)?;
-    Ok(())
-}
-
-/// A new pairwise key, asked for by the station, while the connection is in use.
-fn rekey(lab: &mut Lab<'_>, station: &mut Station) -> Result<()> {
-    for round in 1..=3 {
-        lab.step(&format!("new pairwise key {round}"));
-        station.control.forget()?;
-        station.control.expect_ok("KEY_REQUEST 0 1")?;
-        ping_all(lab, 10)?;
-        station
-            .control
-            .event(&["Key negotiation completed"], lab.job.limit(5))?;
-        ping_all(lab, 10)?;
-    }
     Ok(())
 }
 

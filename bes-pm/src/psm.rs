@@ -4,7 +4,7 @@
 //! Power save is asked for when the stack wants it and the association stands, and stays in force whether the host or
 //! the chip sleeps or not: the chip dozes between beacons on its own, and putting the whole device to sleep needs no
 //! request and no wait. The C driver asked for it each time the device fell asleep, held transmission for up to five
-//! seconds until the chip answered, and took it back on every wake-up (`docs/decisions/0011-power-save-stays-in-force.md`).
+//! seconds until the chip answered, and took it back on every wake-up (`docs/decisions/0012-power-save-stays-in-force.md`).
 //!
 //! | state | event | next |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! The last messages to and from the chip that were not frames: what somebody wants to read after a crash.
 //!
-//! Kept as they were, printed by [`crate::wire::describe`], which shows no key material.
+//! Kept as they were, printed by [`crate::wire::describe()`], which shows no key material.
 
 use crate::wire::describe::{describe, Direction};
 use bes_hal::{Instant, Memory, NoMemory};

@@ -1,13 +1,15 @@
 //! What the chip is told when an association stands.
 //!
 //! MIB 0x1044, 0x0007, 0x1045, 0x1043 (interface 0); SWITCH_CHANNEL and its indication; MIB 0x1021, 0x1010, 0x1025;
-//! SET_BSS_PARAMETERS; MIB 0x1007; with HT 0x100E; for P2P 0x1019; the null frame template; MIB 0x0003, 0x1009
+//! SET_BSS_PARAMETERS; MIB 0x1007; with HT 0x100E; for P2P 0x1019; the null frame template; MIB 0x0003, 0x1009; the answers
+//! that the chip gives for its host
 //! (specification: file 20, section 16.5, "Associated"; file 31, section 9.1).
 
 use crate::aggregation::Situation;
 use crate::command;
 use crate::error::RequestError;
 use crate::join::switched;
+use crate::neighbour::NeighbourOffload;
 use crate::procedure::{Answer, Cursor, Next, Step};
 use crate::request::{AssociationParameters, InterfaceKind, Response};
 use crate::template;
@@ -40,6 +42,7 @@ enum AssociatedStep {
     SlotTime,
     SignalThreshold,
     ArpTemplate,
+    NeighbourTemplate,
 }
 
 const STEPS: &[AssociatedStep] = &[
@@ -60,6 +63,7 @@ const STEPS: &[AssociatedStep] = &[
     AssociatedStep::SlotTime,
     AssociatedStep::SignalThreshold,
     AssociatedStep::ArpTemplate,
+    AssociatedStep::NeighbourTemplate,
 ];
 
 /// Tells the chip that the association stands.
@@ -137,6 +141,10 @@ impl Association {
                 }
                 answer.optional(world)
             }
+            Some(AssociatedStep::NeighbourTemplate) => {
+                neighbour_answered(world, self.id, &answer);
+                answer.optional(world)
+            }
             _ => answer.optional(world),
         };
         self.cursor.settle(outcome);
@@ -199,6 +207,7 @@ fn message<M: Memory>(
         AssociatedStep::SlotTime => command::slot_time(out, id, parameters.short_slot).into(),
         AssociatedStep::SignalThreshold => command::signal_threshold(out, id, vif.cqm).into(),
         AssociatedStep::ArpTemplate => arp_template(vif, out),
+        AssociatedStep::NeighbourTemplate => neighbour_template(vif, out),
     }
 }
 
@@ -217,15 +226,43 @@ fn null_template(vif: &Vif, qos: bool, out: &mut [u8]) -> Step {
     }
 }
 
+/// What a data frame of the connection needs, if there is one.
+fn link(vif: &Vif) -> Option<template::Link> {
+    Some(template::Link {
+        bssid: vif.connection.joined_bssid()?,
+        own: vif.address,
+        qos: vif.association?.qos,
+        cipher: vif.cipher,
+    })
+}
+
 /// The answer to ARP requests that the chip gives while the host sleeps, if there is exactly one address.
 pub(crate) fn arp_template(vif: &Vif, out: &mut [u8]) -> Step {
-    let (Some(_), Some(association), Some(bssid)) = (
-        vif.arp_address,
-        vif.association,
-        vif.connection.joined_bssid(),
-    ) else {
+    let (Some(_), Some(link)) = (vif.arp_address, link(vif)) else {
         return Step::Skip;
     };
-    let frame = template::arp_reply(bssid, vif.address, association.qos, vif.cipher);
+    let frame = template::arp_reply(link);
     command::arp_template(out, vif.id, frame.as_bytes()).into()
+}
+
+/// The answer to neighbour solicitations, in the same way.
+pub(crate) fn neighbour_template(vif: &Vif, out: &mut [u8]) -> Step {
+    let (Some(address), Some(link)) = (vif.neighbours.address(), link(vif)) else {
+        return Step::Skip;
+    };
+    let frame = template::neighbour_advertisement(link, address);
+    command::neighbour_template(out, vif.id, frame.as_bytes()).into()
+}
+
+/// A chip that refuses the offload is left alone with it.
+pub(crate) fn neighbour_answered<M: Memory>(
+    world: &mut World<M>,
+    id: InterfaceId,
+    answer: &Answer<'_>,
+) {
+    if let (Answer::Refused(..), Some(vif)) = (answer, world.vif_mut(id)) {
+        vif.neighbours = NeighbourOffload::Refused;
+        let refused = &mut world.statistics.neighbours_refused;
+        *refused = refused.saturating_add(1);
+    }
 }

@@ -19,7 +19,7 @@ use bes_wsm::wire::epta::{Epta, EptaMode};
 use bes_wsm::wire::join::{Join, JoinFlags, JoinMode, Preamble};
 use bes_wsm::wire::key::{AddKey, Key, KeyIndex, RemoveKey, WepKey};
 use bes_wsm::wire::mcu::{McuCommand, WifiState};
-use bes_wsm::wire::mib::address::{ArpEnable, ArpIpv4Table, StationId};
+use bes_wsm::wire::mib::address::{ArpEnable, ArpIpv4Table, NdpTable, StationId};
 use bes_wsm::wire::mib::association::{
     AssociationFields, AssociationMode, BlockAckPolicy as WireBlockAckPolicy, HtProtection,
     ProtectedManagementPolicy, UapsdInformation, UapsdQueues,
@@ -262,6 +262,16 @@ pub(crate) fn qos_null_template(out: &mut [u8], interface: InterfaceId, frame: &
 /// ARP reply template.
 pub(crate) fn arp_template(out: &mut [u8], interface: InterfaceId, frame: &[u8]) -> Emitted {
     let template = TemplateFrame::new(TemplateKind::ArpReply, None, frame);
+    write(out, interface, &template)
+}
+
+/// Neighbour advertisement template.
+pub(crate) fn neighbour_template(
+    out: &mut [u8],
+    interface: InterfaceId,
+    frame: &[u8],
+) -> Emitted {
+    let template = TemplateFrame::new(TemplateKind::NeighbourAdvertisement, None, frame);
     write(out, interface, &template)
 }
 
@@ -605,6 +615,26 @@ pub(crate) fn arp_table(
         } else {
             ArpEnable::OFF
         },
+        address: address.into(),
+    };
+    write(out, interface, &table)
+}
+
+/// MIB 0x1034: filter and answer, or off. The bits are those of MIB 0x1001: the specification has none of its own (file
+/// 21, section 3.3).
+pub(crate) fn neighbour_table(
+    out: &mut [u8],
+    interface: InterfaceId,
+    on: bool,
+    address: [u8; 16],
+) -> Emitted {
+    let enable = if on {
+        ArpEnable::STATION
+    } else {
+        ArpEnable::OFF
+    };
+    let table = NdpTable {
+        enable: enable.into_bits(),
         address: address.into(),
     };
     write(out, interface, &table)

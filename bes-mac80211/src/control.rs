@@ -25,6 +25,7 @@ use crate::interface_reset::InterfaceReset;
 use crate::join::Join;
 use crate::key::{KeyParameters, KeySlot};
 use crate::key_install::{InstallKey, RemoveKey};
+use crate::neighbour::NeighbourOffload;
 use crate::power::{cause_of, SleepMessages, WakeMessages};
 use crate::procedure::{Answer, Next, Procedure};
 use crate::recovery::Rung;
@@ -75,6 +76,7 @@ pub(crate) enum Order {
     TxPower(Dbm),
     RtsThreshold(u32),
     Arp(InterfaceId, Option<[u8; 4]>),
+    Neighbours(InterfaceId, NeighbourOffload),
     Cqm(InterfaceId, Option<crate::request::CqmThreshold>),
     SlotTime(InterfaceId, bool),
     ReadCounters,
@@ -242,6 +244,9 @@ impl<M: Memory> Control<M> {
             // The chip has one entry: with none or several addresses the offload is off.
             Request::ArpAddresses(id, [address]) => Order::Arp(id, Some(*address)),
             Request::ArpAddresses(id, _) => Order::Arp(id, None),
+            Request::NeighbourAddresses(id, addresses) => {
+                Order::Neighbours(id, NeighbourOffload::new(addresses))
+            }
             Request::Cqm(id, threshold) => Order::Cqm(id, threshold),
             Request::SlotTime { interface, short } => Order::SlotTime(interface, short),
             Request::Flush { interface, drop } => {
@@ -813,6 +818,18 @@ impl<M: Memory> Control<M> {
                 }
                 world.coex.handle_address();
                 Procedure::Setting(Setting::arp(id))
+            }
+            Order::Neighbours(id, offload) => {
+                if let NeighbourOffload::TooMany(_) = offload {
+                    let left_out = &mut world.statistics.neighbours_left_out;
+                    *left_out = left_out.saturating_add(1);
+                }
+                let vif = world.vif_mut(id).ok_or(RequestError::NoInterface)?;
+                vif.neighbours = offload;
+                if !vif.connection.is_associated() || offload.address().is_none() {
+                    return Ok(None);
+                }
+                Procedure::Setting(Setting::neighbours(id))
             }
             Order::Cqm(id, threshold) => {
                 let vif = world.vif_mut(id).ok_or(RequestError::NoInterface)?;

@@ -27,6 +27,10 @@ pub struct ControlStatistics {
     pub beacon_losses: u64,
     /// Commands that the chip refused and the procedure went on without.
     pub refused_commands: u64,
+    /// Times that an interface had several IPv6 addresses, so that the chip answers neighbour solicitations for none.
+    pub neighbours_left_out: u64,
+    /// Times that the chip refused to answer neighbour solicitations.
+    pub neighbours_refused: u64,
     /// Suspends of the host with the session kept.
     pub suspends: u64,
     /// Of these, with a chip that did not sleep.

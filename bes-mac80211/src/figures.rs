@@ -79,6 +79,8 @@ figures! {
     "unjoins" => from.control.unjoins,
     "channel_switches" => from.control.channel_switches,
     "beacon_losses" => from.control.beacon_losses,
+    "neighbours_left_out" => from.control.neighbours_left_out,
+    "neighbours_refused" => from.control.neighbours_refused,
     "commands_refused" => from.control.refused_commands,
     "interrupts" => from.messages.interrupts,
     "rx_bursts" => from.messages.rx_bursts,

@@ -505,6 +505,7 @@ where
         writeln!(out, "[interfaces]")?;
         for vif in world.vifs() {
             writeln!(out, "{}: {:?}, {:?}", vif.id, vif.kind, vif.connection)?;
+            writeln!(out, "{}: neighbour offload {}", vif.id, vif.neighbours)?;
         }
         for (slot, key) in world.keys.iter() {
             writeln!(out, "key {slot}: {key:?}")?;

@@ -1,7 +1,7 @@
 //! Installing and removing keys.
 //!
 //! ADD_KEY; then, for a management group key, the management policy, and for a pairwise or WEP key the ARP reply template
-//! again if an address is known (specification: file 31, section 6; file 20, section 16.5, "Keys"). The policy follows the
+//! and the neighbour advertisement again if an address is known (specification: file 31, section 6; file 20, section 16.5, "Keys"). The policy follows the
 //! accepted key and keeps its other bits; the C driver wrote it before and cleared them (C24).
 //!
 //! # Replacing a pairwise key
@@ -17,7 +17,7 @@
 //! | REMOVE_KEY | | |
 //! | (held) | the next pairwise key, or the end of the connection | 1 s; then what waits is given back |
 
-use crate::association::arp_template;
+use crate::association::{arp_template, neighbour_answered, neighbour_template};
 use crate::command;
 use crate::error::RequestError;
 use crate::join::MANAGEMENT_POLICY;
@@ -37,12 +37,14 @@ enum InstallStep {
     AddKey,
     ManagementPolicy,
     ArpTemplate,
+    NeighbourTemplate,
 }
 
 const INSTALL: &[InstallStep] = &[
     InstallStep::AddKey,
     InstallStep::ManagementPolicy,
     InstallStep::ArpTemplate,
+    InstallStep::NeighbourTemplate,
 ];
 
 /// Installs a key in the first free slot.
@@ -88,12 +90,21 @@ impl InstallKey {
                 InstallStep::ArpTemplate if changes_data_cipher => world
                     .vif(id)
                     .map_or(Step::Skip, |vif| arp_template(vif, out)),
-                InstallStep::ManagementPolicy | InstallStep::ArpTemplate => Step::Skip,
+                InstallStep::NeighbourTemplate if changes_data_cipher => world
+                    .vif(id)
+                    .map_or(Step::Skip, |vif| neighbour_template(vif, out)),
+                InstallStep::ManagementPolicy
+                | InstallStep::ArpTemplate
+                | InstallStep::NeighbourTemplate => Step::Skip,
             })
     }
 
     pub(crate) fn answer<M: Memory>(&mut self, world: &mut World<M>, answer: Answer<'_>) {
-        if self.cursor.step(INSTALL) != Some(InstallStep::AddKey) {
+        let step = self.cursor.step(INSTALL);
+        if step != Some(InstallStep::AddKey) {
+            if step == Some(InstallStep::NeighbourTemplate) {
+                neighbour_answered(world, self.id, &answer);
+            }
             let outcome = answer.optional(world);
             self.cursor.settle(outcome);
             return;

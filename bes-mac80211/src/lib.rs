@@ -22,6 +22,7 @@ pub mod fifo;
 pub mod figures;
 pub mod key;
 pub mod mpdu;
+pub mod neighbour;
 pub mod own_address;
 pub mod queue;
 pub mod rate;

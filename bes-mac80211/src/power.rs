@@ -4,10 +4,10 @@
 //!
 //! | | messages |
 //! |---|---|
-//! | before sleep, per associated interface | MIB 0x1001, 0x1007 {1, L}, 0x1030 |
+//! | before sleep, per associated interface | MIB 0x1001, 0x1034, 0x1007 {1, L}, 0x1030 |
 //! | before sleep | MIB 0x1006 = 0x12 |
 //! | after sleep | MIB 0x1006 = 0x10 |
-//! | after sleep, per associated interface | MIB 0x1001 off, 0x1007 {D, 0}, 0x1030 off |
+//! | after sleep, per associated interface | MIB 0x1001 off, 0x1034 off, 0x1007 {D, 0}, 0x1030 off |
 //!
 //! While the host is suspended, and only then, more is set per interface, as [`WakePlan`] says: MIB 0x101B, 0x101A,
 //! 0x1032, 0x0004 = 2, 0x101C. What was set is remembered until the chip has confirmed that it is off again, and every
@@ -18,6 +18,7 @@
 //! Source: file 20, section 16.5; file 40, sections 3.5 and 3.6. Sleep is off by default
 //! ([`DeviceConfig::idle_sleep`](crate::config::DeviceConfig::idle_sleep)).
 
+use crate::association::neighbour_answered;
 use crate::command;
 use crate::error::RequestError;
 use crate::filter::{BeaconControl, GroupFilter};
@@ -41,6 +42,7 @@ const STATIONS: [InterfaceId; 2] = [InterfaceId::Zero, InterfaceId::One];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     Arp,
+    Neighbours,
     WakePeriod,
     BroadcastFilter,
     Wake(WakeFilter),
@@ -98,13 +100,14 @@ enum PowerStep {
 }
 
 /// Messages about one interface.
-const SUBJECTS: usize = 9;
+const SUBJECTS: usize = 10;
 /// Messages in all.
-const STEPS: usize = 19;
+const STEPS: usize = 21;
 
 /// The order before sleep; a pattern, which shuts out everything, is armed last.
 const BEFORE: [Subject; SUBJECTS] = [
     Subject::Arp,
+    Subject::Neighbours,
     Subject::WakePeriod,
     Subject::BroadcastFilter,
     Subject::Wake(WakeFilter::UdpPorts),
@@ -119,6 +122,7 @@ const BEFORE: [Subject; SUBJECTS] = [
 const AFTER: [Subject; SUBJECTS] = [
     Subject::Wake(WakeFilter::Pattern),
     Subject::Arp,
+    Subject::Neighbours,
     Subject::WakePeriod,
     Subject::BroadcastFilter,
     Subject::Wake(WakeFilter::Beacons),
@@ -176,6 +180,15 @@ impl SleepMessages {
                     Some(address) => command::arp_table(out, id, true, address).into(),
                     None => Step::Skip,
                 },
+                Subject::Neighbours => {
+                    let Some(address) = vif.neighbours.address() else {
+                        return Step::Skip;
+                    };
+                    if let Some(vif) = world.vif_mut(id) {
+                        vif.neighbours_armed = true;
+                    }
+                    command::neighbour_table(out, id, true, address).into()
+                }
                 Subject::WakePeriod => match listen_interval(vif.dtim_period) {
                     Some(listen) => command::wake_period(out, id, 1, u16::from(listen)).into(),
                     None => Step::Skip,
@@ -214,6 +227,11 @@ impl SleepMessages {
                 if let (Answer::Refused(..), Some(vif)) = (answer, world.vif_mut(id)) {
                     vif.wake_filters.set(filter, false);
                 }
+                answer.optional(world)
+            }
+            // Nobody knows whether it can: the host answers solicitations itself, then.
+            Some(PowerStep::Of(id, Subject::Neighbours)) => {
+                neighbour_answered(world, id, &answer);
                 answer.optional(world)
             }
             Some(PowerStep::Of(..)) if suspending => answer.optional(world),
@@ -301,6 +319,14 @@ impl WakeMessages {
                     Step::Skip
                 };
             }
+            if subject == Subject::Neighbours {
+                let address = vif.neighbours.address().unwrap_or_default();
+                return if vif.neighbours_armed {
+                    command::neighbour_table(out, id, false, address).into()
+                } else {
+                    Step::Skip
+                };
+            }
             if !vif.connection.is_associated() {
                 return Step::Skip;
             }
@@ -311,7 +337,7 @@ impl WakeMessages {
                 },
                 Subject::WakePeriod => command::wake_period(out, id, vif.wake_periods(), 0).into(),
                 Subject::BroadcastFilter => command::broadcast_filter(out, id, false).into(),
-                Subject::Wake(_) => Step::Skip,
+                Subject::Neighbours | Subject::Wake(_) => Step::Skip,
             }
         })
     }
@@ -331,6 +357,12 @@ impl WakeMessages {
                     }
                 }
                 answer.required().map(|_| ())
+            }
+            Some(PowerStep::Of(id, Subject::Neighbours)) => {
+                if let Some(vif) = world.vif_mut(id) {
+                    vif.neighbours_armed = false;
+                }
+                answer.optional(world)
             }
             _ => answer.optional(world),
         };

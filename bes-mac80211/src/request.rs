@@ -249,6 +249,9 @@ pub enum Request<'a> {
     PowerSave(InterfaceId, PowerSaveParameters),
     /// IPv4 addresses of the interface; with exactly one, the chip answers ARP requests while asleep.
     ArpAddresses(InterfaceId, &'a [[u8; 4]]),
+    /// IPv6 addresses of the interface, in network order; with exactly one, the chip answers neighbour solicitations while
+    /// asleep. See [`NeighbourOffload`](crate::neighbour::NeighbourOffload) for what several mean.
+    NeighbourAddresses(InterfaceId, &'a [[u8; 16]]),
     /// Signal threshold, or none.
     Cqm(InterfaceId, Option<CqmThreshold>),
     /// Short (9 µs) or long (20 µs) slots.

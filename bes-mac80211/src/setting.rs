@@ -1,6 +1,6 @@
 //! Settings: one to five messages each, nothing to wait for.
 
-use crate::association::arp_template;
+use crate::association::{arp_template, neighbour_answered, neighbour_template};
 use crate::command;
 use crate::edca::EdcaParameters;
 use crate::error::RequestError;
@@ -90,6 +90,7 @@ enum What {
     SlotTime(bool),
     Signal,
     ArpTemplate,
+    NeighbourTemplate,
     WepKey(u8),
     WakePeriod,
     Awake,
@@ -171,6 +172,11 @@ impl Setting {
         Self::new(id, What::ArpTemplate)
     }
 
+    /// The neighbour advertisement template.
+    pub(crate) fn neighbours(id: InterfaceId) -> Self {
+        Self::new(id, What::NeighbourTemplate)
+    }
+
     /// The WEP default key.
     pub(crate) fn wep_key(id: InterfaceId, index: u8) -> Self {
         Self::new(id, What::WepKey(index))
@@ -235,6 +241,12 @@ impl Setting {
             self.cursor.settle(answer.optional(world));
             return;
         }
+        if let What::NeighbourTemplate = self.what {
+            // The host answers itself, then: nothing that whoever told the addresses could change.
+            neighbour_answered(world, self.id, &answer);
+            self.cursor.settle(answer.optional(world));
+            return;
+        }
         let step = self.cursor.step(&Self::steps(self.what)).flatten();
         if let Some(SettingStep::Filter(step)) = step {
             filter_answered(world, self.id, Some(step), &answer);
@@ -290,6 +302,7 @@ fn message<M: Memory>(
         (SettingStep::Only, What::SlotTime(short)) => command::slot_time(out, id, short).into(),
         (SettingStep::Only, What::Signal) => command::signal_threshold(out, id, vif.cqm).into(),
         (SettingStep::Only, What::ArpTemplate) => arp_template(vif, out),
+        (SettingStep::Only, What::NeighbourTemplate) => neighbour_template(vif, out),
         (SettingStep::Only, What::WepKey(index)) => command::wep_key(out, id, index).into(),
         (SettingStep::Only, What::WakePeriod) => {
             command::wake_period(out, id, vif.wake_periods(), 0).into()

@@ -99,33 +99,69 @@ pub(crate) fn qos_null(bssid: MacAddress, own: MacAddress) -> [u8; HEADER + 2] {
     header::<{ HEADER + 2 }>([QOS_NULL, TO_DS], [bssid, own, bssid]).bytes
 }
 
-/// The ARP reply, whose addresses the firmware fills in. With the room that the cipher needs.
-pub(crate) fn arp_reply(
-    bssid: MacAddress,
-    own: MacAddress,
-    qos: bool,
-    cipher: Option<Cipher>,
-) -> Frame<96> {
-    let (head, tail) = match cipher {
-        Some(Cipher::Wep) => (4, 4),
-        Some(Cipher::Tkip) => (8, 12),
-        Some(Cipher::Ccmp) => (8, 8),
-        Some(Cipher::Wapi) => (18, 16),
-        Some(Cipher::AesCmac) | None => (0, 0),
-    };
-    let protected = if head > 0 { PROTECTED } else { 0 };
-    let kind = if qos { QOS_DATA } else { DATA };
-    let mut frame = header([kind, TO_DS | protected], [bssid, own, bssid]);
-    if qos {
-        frame.zeros(2);
+/// What of a data frame depends on the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) bssid: MacAddress,
+    pub(crate) own: MacAddress,
+    pub(crate) qos: bool,
+    /// Room is left for this one.
+    pub(crate) cipher: Option<Cipher>,
+}
+
+impl Link {
+    /// A data frame of this ether type with what `packet` puts behind LLC/SNAP, and with the room that the cipher needs.
+    fn data<const N: usize>(
+        self,
+        ether_type: [u8; 2],
+        packet: impl FnOnce(&mut Frame<N>),
+    ) -> Frame<N> {
+        let (head, tail) = match self.cipher {
+            Some(Cipher::Wep) => (4, 4),
+            Some(Cipher::Tkip) => (8, 12),
+            Some(Cipher::Ccmp) => (8, 8),
+            Some(Cipher::Wapi) => (18, 16),
+            Some(Cipher::AesCmac) | None => (0, 0),
+        };
+        let protected = if head > 0 { PROTECTED } else { 0 };
+        let kind = if self.qos { QOS_DATA } else { DATA };
+        let addresses = [self.bssid, self.own, self.bssid];
+        let mut frame = header([kind, TO_DS | protected], addresses);
+        if self.qos {
+            frame.zeros(2);
+        }
+        frame.zeros(head);
+        frame.put(&[0xAA, 0xAA, 0x03, 0, 0, 0]);
+        frame.put(&ether_type);
+        packet(&mut frame);
+        frame.zeros(tail);
+        frame
     }
-    frame.zeros(head);
-    // LLC/SNAP with the type of ARP; Ethernet, IPv4, lengths, reply.
-    frame.put(&[0xAA, 0xAA, 0x03, 0, 0, 0, 0x08, 0x06]);
-    frame.put(&[0, 1, 0x08, 0, 6, 4, 0, 2]);
-    frame.zeros(20);
-    frame.zeros(tail);
-    frame
+}
+
+/// The ARP reply, whose addresses the firmware fills in. With the room that the cipher needs.
+pub(crate) fn arp_reply(link: Link) -> Frame<96> {
+    link.data([0x08, 0x06], |frame| {
+        // Ethernet, IPv4, lengths, reply.
+        frame.put(&[0, 1, 0x08, 0, 6, 4, 0, 2]);
+        frame.zeros(20);
+    })
+}
+
+/// The neighbour advertisement for an address, in whatever the host knows: who asked, and so the checksum, only the
+/// firmware does. What it fills in beyond that is the same again. No layout is specified (file 21, section 2.8); the packet
+/// is that of RFC 4861, section 4.4: solicited, overriding, with the target's link-layer address.
+pub(crate) fn neighbour_advertisement(link: Link, address: [u8; 16]) -> Frame<140> {
+    link.data([0x86, 0xDD], |frame| {
+        // IPv6 with 32 bytes of ICMPv6 behind it, hop limit 255.
+        frame.put(&[0x60, 0, 0, 0, 0, 32, 58, 255]);
+        frame.put(&address);
+        frame.zeros(16);
+        frame.put(&[136, 0, 0, 0, 0x60, 0, 0, 0]);
+        frame.put(&address);
+        frame.put(&[2, 1]);
+        frame.put(&link.own.0);
+    })
 }
 
 #[cfg(test)]
@@ -135,19 +171,40 @@ mod tests {
     const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
     const AP: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
 
+    fn link(qos: bool, cipher: Option<Cipher>) -> Link {
+        Link {
+            bssid: AP,
+            own: OWN,
+            qos,
+            cipher,
+        }
+    }
+
     #[test]
     fn an_arp_reply_under_ccmp_with_qos_has_78_bytes() {
-        let frame = arp_reply(AP, OWN, true, Some(Cipher::Ccmp));
+        let reply = |qos, cipher| arp_reply(link(qos, cipher));
+        let frame = reply(true, Some(Cipher::Ccmp));
         assert_eq!(frame.as_bytes().len(), 78);
         assert_eq!(frame.as_bytes()[..2], [0x88, 0x41]);
         assert_eq!(frame.as_bytes()[34..42], [0xAA, 0xAA, 3, 0, 0, 0, 8, 6]);
-        assert_eq!(arp_reply(AP, OWN, false, None).as_bytes().len(), 60);
-        assert_eq!(
-            arp_reply(AP, OWN, true, Some(Cipher::Wapi))
-                .as_bytes()
-                .len(),
-            96
-        );
+        assert_eq!(reply(false, None).as_bytes().len(), 60);
+        assert_eq!(reply(true, Some(Cipher::Wapi)).as_bytes().len(), 96);
+    }
+
+    #[test]
+    fn a_neighbour_advertisement_has_room_for_every_cipher() {
+        let frame = |qos, cipher| neighbour_advertisement(link(qos, cipher), [0xFE; 16]);
+        assert_eq!(frame(false, None).as_bytes().len(), 24 + 8 + 72);
+        let wapi = frame(true, Some(Cipher::Wapi));
+        assert_eq!(wapi.as_bytes().len(), 24 + 2 + 18 + 8 + 72 + 16);
+        let ccmp = frame(true, Some(Cipher::Ccmp));
+        let packet = &ccmp.as_bytes()[34..ccmp.as_bytes().len() - 8];
+        assert_eq!(packet[..8], [0xAA, 0xAA, 3, 0, 0, 0, 0x86, 0xDD]);
+        assert_eq!(packet[8..16], [0x60, 0, 0, 0, 0, 32, 58, 255]);
+        assert_eq!(packet[16..32], [0xFE; 16]);
+        assert_eq!(packet[48..56], [136, 0, 0, 0, 0x60, 0, 0, 0]);
+        assert_eq!(packet[56..72], [0xFE; 16]);
+        assert_eq!(packet[72..], [2, 1, 2, 0, 0, 0, 0, 1]);
     }
 
     #[test]

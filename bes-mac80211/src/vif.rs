@@ -4,6 +4,7 @@ use crate::address::derived;
 use crate::beacon_loss::BeaconLoss;
 use crate::edca::EdcaSet;
 use crate::filter::FilterState;
+use crate::neighbour::NeighbourOffload;
 use crate::power::WakeFilters;
 use crate::request::{AssociationParameters, BssDescription, CqmThreshold, InterfaceKind};
 use crate::types::{Channel, Cipher, MacAddress};
@@ -126,6 +127,10 @@ pub struct Vif {
     pub cqm: Option<CqmThreshold>,
     /// The one IPv4 address, if there is exactly one.
     pub arp_address: Option<[u8; 4]>,
+    /// What becomes of neighbour solicitations while the host sleeps.
+    pub neighbours: NeighbourOffload,
+    /// The chip may be answering them.
+    pub(crate) neighbours_armed: bool,
     /// Cipher of the pairwise key.
     pub cipher: Option<Cipher>,
     /// The stack protects data itself, with a cipher that the chip does not know: the chip gets no data key at all.
@@ -163,6 +168,8 @@ impl Vif {
             edca: EdcaSet::default(),
             cqm: None,
             arp_address: None,
+            neighbours: NeighbourOffload::NoAddress,
+            neighbours_armed: false,
             cipher: None,
             software_cipher: false,
             rekey: None,

@@ -266,11 +266,7 @@ pub(crate) fn arp_template(out: &mut [u8], interface: InterfaceId, frame: &[u8])
 }
 
 /// Neighbour advertisement template.
-pub(crate) fn neighbour_template(
-    out: &mut [u8],
-    interface: InterfaceId,
-    frame: &[u8],
-) -> Emitted {
+pub(crate) fn neighbour_template(out: &mut [u8], interface: InterfaceId, frame: &[u8]) -> Emitted {
     let template = TemplateFrame::new(TemplateKind::NeighbourAdvertisement, None, frame);
     write(out, interface, &template)
 }

@@ -70,9 +70,6 @@ mod tests {
         let several = NeighbourOffload::new(&[one, two]);
         assert_eq!(several, NeighbourOffload::TooMany(2));
         assert_eq!(several.address(), None);
-        assert_eq!(
-            several.to_string(),
-            "off: 2 IPv6 addresses, room for one"
-        );
+        assert_eq!(several.to_string(), "off: 2 IPv6 addresses, room for one");
     }
 }

@@ -3,6 +3,7 @@
 use crate::device::DeviceState;
 use crate::edca::{EdcaParameters, EdcaSet};
 use crate::event::{Event, PowerSaveFault};
+use crate::neighbour::NeighbourOffload;
 use crate::request::{InterfaceKind, PowerSaveParameters, Request};
 use crate::test_bench::{association, frame_to, Answer, Bench, AP, OWN};
 use crate::types::AccessCategory;
@@ -221,4 +222,109 @@ fn without_a_wake_line_the_bus_stays_awake() {
     assert_eq!(bench.payload("W:1006/0"), [0x12, 0, 0, 0]);
     bench.join().unwrap();
     assert_eq!(bench.chip().transitions.len(), before);
+}
+
+const FIRST: [u8; 16] = [0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+const SECOND: [u8; 16] = [0x20, 0x01, 0x0D, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+
+/// Associated, with an address, and asleep as soon as nothing happens.
+fn sleeper(addresses: &[[u8; 16]]) -> Bench {
+    let mut bench = Bench::running_with(|config| {
+        config.idle_sleep = Some(Duration::from_millis(50));
+    });
+    bench.ask(power_save(true, 0)).unwrap();
+    bench.ask(Request::ArpAddresses(ZERO, &ADDRESS)).unwrap();
+    bench
+        .ask(Request::NeighbourAddresses(ZERO, addresses))
+        .unwrap();
+    bench.join().unwrap();
+    bench.ask(Request::Associated(ZERO, association())).unwrap();
+    bench
+}
+
+fn falls_asleep(bench: &mut Bench) {
+    for _ in 0..600 {
+        if bench.device.state() == DeviceState::Asleep {
+            return;
+        }
+        bench.pass(Duration::from_millis(100));
+    }
+    panic!("it stays awake: {:?}", bench.device.state());
+}
+
+/// A frame wakes the chip.
+fn wakes(bench: &mut Bench) {
+    assert!(bench.transmit(&frame_to(DATA, AP, &[0; 40])));
+    bench.pass(Duration::from_millis(40));
+    assert_eq!(bench.device.state(), DeviceState::Running);
+}
+
+fn messages(bench: &Bench, name: &str) -> usize {
+    bench.log().iter().filter(|entry| **entry == name).count()
+}
+
+#[test]
+fn one_ipv6_address_is_answered_for_while_the_chip_sleeps_and_only_then() {
+    let mut bench = sleeper(&[FIRST]);
+    assert_eq!(messages(&bench, "W:1034/0"), 0);
+    falls_asleep(&mut bench);
+    let mut on = vec![3, 0, 0, 0];
+    on.extend_from_slice(&FIRST);
+    assert_eq!(bench.payload("W:1034/0"), on);
+    wakes(&mut bench);
+    assert_eq!(messages(&bench, "W:1034/0"), 2);
+    on[0] = 0;
+    assert_eq!(bench.payload("W:1034/0"), on);
+    // The template follows the addresses: ARP, then neighbour advertisement.
+    bench.forget();
+    bench
+        .ask(Request::NeighbourAddresses(ZERO, &[SECOND]))
+        .unwrap();
+    bench.pass(Duration::from_millis(10));
+    let template = bench.payload("W:1002/0");
+    assert_eq!(template[..2], [7, 0xFF]);
+    assert!(template.windows(16).any(|part| part == SECOND));
+    assert_eq!(bench.device.control_statistics().neighbours_left_out, 0);
+}
+
+#[test]
+fn several_ipv6_addresses_are_left_to_the_host_and_counted() {
+    let mut bench = sleeper(&[FIRST, SECOND]);
+    falls_asleep(&mut bench);
+    assert_eq!(messages(&bench, "W:1034/0"), 0);
+    assert_eq!(bench.device.control_statistics().neighbours_left_out, 1);
+    let offload = bench.device.interface(ZERO).unwrap().neighbours;
+    assert_eq!(offload, NeighbourOffload::TooMany(2));
+    // One goes: the chip has room for the other.
+    bench
+        .ask(Request::NeighbourAddresses(ZERO, &[SECOND]))
+        .unwrap();
+    falls_asleep(&mut bench);
+    assert_eq!(bench.payload("W:1034/0")[4..], SECOND);
+}
+
+#[test]
+fn a_chip_that_does_not_know_neighbour_offload_sleeps_all_the_same_and_is_asked_once() {
+    let mut bench = Bench::running_with(|config| {
+        config.idle_sleep = Some(Duration::from_millis(50));
+    });
+    bench.chip().answer("W:1034/0", Answer::Status(2));
+    bench.ask(power_save(true, 0)).unwrap();
+    bench.ask(Request::ArpAddresses(ZERO, &ADDRESS)).unwrap();
+    bench
+        .ask(Request::NeighbourAddresses(ZERO, &[FIRST]))
+        .unwrap();
+    bench.join().unwrap();
+    bench.ask(Request::Associated(ZERO, association())).unwrap();
+    for _ in 0..3 {
+        falls_asleep(&mut bench);
+        wakes(&mut bench);
+    }
+    // On, refused; off, as it may have been taken; never again.
+    assert_eq!(messages(&bench, "W:1034/0"), 2);
+    assert_eq!(bench.device.control_statistics().neighbours_refused, 1);
+    let offload = bench.device.interface(ZERO).unwrap().neighbours;
+    assert_eq!(offload, NeighbourOffload::Refused);
+    // Told once, too.
+    assert_eq!(bench.device.anomalies().total(), 1);
 }

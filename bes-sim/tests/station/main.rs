@@ -9,6 +9,7 @@ mod endings;
 mod keys;
 mod legacy;
 mod moving;
+mod offload;
 mod roaming;
 mod scanning;
 mod settings;

@@ -169,10 +169,12 @@ impl RunningFlow {
         let behind = now.since(self.due);
         if behind > interval.saturating_mul(BACKLOG as u32) {
             let late = (behind.as_nanos() / interval.as_nanos()) as u64;
-            if late <= BACKLOG {
-                return self.take_due(number, interval);
-            }
-            let lost = late - BACKLOG;
+            // Behind its limit a flow makes nothing, however late somebody comes for it.
+            let left = self
+                .flow
+                .limit
+                .map_or(u64::MAX, |limit| limit.saturating_sub(self.counters.made));
+            let lost = late.min(left).saturating_sub(BACKLOG);
             self.counters.dropped += lost;
             self.counters.made += lost;
             self.due = self.due.after(core::time::Duration::from_nanos(
@@ -451,6 +453,23 @@ mod tests {
         let later = Instant::from_millis(1000);
         assert_eq!(flow.make(later), (936, Instant::from_millis(936)));
         assert_eq!(flow.counters.dropped, 932);
+    }
+
+    #[test]
+    fn a_flow_that_nobody_comes_for_makes_no_more_than_its_limit() {
+        for limit in [1, 10, 64, 65, 100] {
+            let mut flow = paced();
+            flow.flow.limit = Some(limit);
+            let late = Instant::from_millis(60_000);
+            let mut numbers = Vec::new();
+            while flow.ready(late, 0) == Some(late) {
+                numbers.push(flow.make(late).0);
+            }
+            // The one that is asked for, and a backlog behind it: the last ones.
+            let first = limit.saturating_sub(BACKLOG + 1);
+            assert_eq!(numbers, (first..limit).collect::<Vec<_>>());
+            assert_eq!((flow.counters.made, flow.counters.dropped), (limit, first));
+        }
     }
 
     #[test]

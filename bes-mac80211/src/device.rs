@@ -23,13 +23,13 @@
 
 use crate::coex::Coex;
 use crate::config::DeviceConfig;
-use crate::control::Lifecycle;
 use crate::control_statistics::ControlStatistics;
 use crate::diagnosis::Diagnosis;
 use crate::error::RequestError;
 use crate::event::Event;
 use crate::figures;
 use crate::key::KeyTable;
+use crate::orders::Lifecycle;
 use crate::queue::FifoId;
 use crate::recovery::{Recovery, Rung};
 use crate::request::{Request, Response, Token};

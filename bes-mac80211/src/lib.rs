@@ -59,6 +59,7 @@ mod interface;
 mod interface_reset;
 mod join;
 mod key_install;
+mod orders;
 mod policy_upload;
 mod power;
 mod procedure;

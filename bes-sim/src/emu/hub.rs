@@ -6,12 +6,13 @@ use super::hwsim;
 use super::netlink::Messages;
 use super::radio::{lock, SharedEther};
 use super::report::MediumShares;
-use super::slot::Slot;
+use super::slot::{Doom, Slot};
 use super::socket::{HwsimSocket, Received, Sender, BATCH};
 use super::tracer::Tracer;
 use anyhow::{Context, Result};
 use bes_hal::time::{earliest, Instant};
 use nix::poll::{ppoll, PollFd, PollFlags};
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::sys::time::TimeSpec;
 use std::os::fd::AsFd;
@@ -237,7 +238,7 @@ pub fn run_medium(hub: &Hub, socket: &mut HwsimSocket, signals: &SignalFd) -> Re
         shares.polls += 1;
         let woken = hub.now();
         shares.waiting += woken.since(before);
-        if ended {
+        if ended && obey(hub, signals)? {
             break;
         }
         if readable {
@@ -260,11 +261,31 @@ pub fn wait_for_end(hub: &Hub, signals: &SignalFd) -> Result<()> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot wait for a signal"),
         }
-        if fds[0].any() == Some(true) {
+        if fds[0].any() == Some(true) && obey(hub, signals)? {
             break;
         }
     }
     Ok(())
+}
+
+/// Does what a signal asks for. `true`: the program ends.
+fn obey(hub: &Hub, signals: &SignalFd) -> Result<bool> {
+    let Some(signal) = signals.read_signal().context("cannot read a signal")? else {
+        return Ok(false);
+    };
+    let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+    let doom = match Signal::try_from(number) {
+        Ok(Signal::SIGUSR1) => Doom::Crash,
+        Ok(Signal::SIGUSR2) => Doom::Silence,
+        _ => return Ok(true),
+    };
+    let now = hub.now();
+    for slot in hub.slots() {
+        slot.meet(doom, now);
+        // The card's thread tells the host what changed.
+        slot.interrupt().wake()?;
+    }
+    Ok(false)
 }
 
 fn receive(

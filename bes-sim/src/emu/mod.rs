@@ -302,12 +302,18 @@ fn own_network(options: &Options) -> Result<Option<ApConfig>> {
 /// When there is no virtual host, no medium, no file, or the kernel takes one of them away.
 pub fn run(options: &Options) -> Result<bool> {
     // Before any thread is made, so that all of them leave the signals to the one that reads them.
-    let mut ends = SigSet::empty();
-    ends.add(Signal::SIGTERM);
-    ends.add(Signal::SIGINT);
-    ends.thread_block().context("cannot block signals")?;
+    let mut orders = SigSet::empty();
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ] {
+        orders.add(signal);
+    }
+    orders.thread_block().context("cannot block signals")?;
     let signals =
-        SignalFd::with_flags(&ends, SfdFlags::SFD_CLOEXEC).context("cannot wait for signals")?;
+        SignalFd::with_flags(&orders, SfdFlags::SFD_CLOEXEC).context("cannot wait for signals")?;
 
     let clock = Clock::start();
     let own = own_network(options)?;

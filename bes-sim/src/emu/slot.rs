@@ -7,9 +7,27 @@
 use super::radio::Radio;
 use super::source::InterruptLine;
 use bes_hal::time::Instant;
-use mock_hal::chip::lmac::Lmac;
+use mock_hal::chip::lmac::{Cure, Deafness, Exception, Lmac, Medium};
 use mock_hal::Handle;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How a firmware ends by order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// It reports an exception and is silent; Wi-Fi off and on heals it.
+    Crash,
+    /// It is silent without a word; only a new download heals it.
+    Silence,
+}
+
+impl Doom {
+    fn strike<M: Medium>(self, lmac: &mut Lmac<M>) {
+        match self {
+            Self::Crash => lmac.crash(&Exception::new(2)),
+            Self::Silence => lmac.go_deaf(Deafness::Everything, Cure::Download),
+        }
+    }
+}
 
 /// What the host knows of the card's interrupt.
 #[derive(Debug, Default)]
@@ -96,6 +114,22 @@ impl Slot {
                 if let Some(lmac) = firmware.downcast_mut::<Lmac<Radio>>() {
                     // Whoever takes the radio makes the firmware look at it anew.
                     let _ = lmac.medium_mut();
+                }
+            });
+            world.advance_to(now);
+        });
+    }
+
+    /// The firmware ends.
+    pub fn meet(&self, doom: Doom, now: Instant) {
+        self.handle.with(|world| {
+            world.advance_to(now);
+            world.with_chip(|chip| {
+                let firmware = chip.firmware_mut().as_any_mut();
+                if let Some(lmac) = firmware.downcast_mut::<Lmac<Radio>>() {
+                    doom.strike(lmac);
+                } else if let Some(lmac) = firmware.downcast_mut::<Lmac>() {
+                    doom.strike(lmac);
                 }
             });
             world.advance_to(now);

@@ -26,11 +26,12 @@ impl Cache {
         self.root.join(name)
     }
 
-    /// Waits until no other run changes the cache, and keeps others out until the result is dropped.
-    pub(crate) fn lock(&self) -> Result<Lock> {
+    /// Waits until no other run makes this part of the cache, and keeps others out until the result is dropped.
+    pub(crate) fn lock(&self, part: &str) -> Result<Lock> {
         fs::create_dir_all(&self.root)
             .with_context(|| format!("cannot create the cache folder {}", self.root.display()))?;
-        Lock::take(&self.join("lock"), "set-up of the laboratory")
+        let what = format!("set-up of the laboratory's {part}");
+        Lock::take(&self.join(format!("lock-{part}")), &what)
     }
 }
 

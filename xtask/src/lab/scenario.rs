@@ -50,7 +50,7 @@ const fn scenario(
 }
 
 /// All of them. What CI runs is decided here and nowhere else.
-pub(crate) const SCENARIOS: [Scenario; 18] = [
+pub(crate) const SCENARIOS: [Scenario; 21] = [
     scenario(
         "probe",
         Needs::Driver,
@@ -155,6 +155,27 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         150,
         RELEASE,
         "the machine sleeps and wakes 101 times, connected and not",
+    ),
+    scenario(
+        "recover",
+        Needs::Driver,
+        200,
+        RELEASE,
+        "the firmware crashes and falls silent, every rung of the ladder is asked for: the connection comes back",
+    ),
+    scenario(
+        "statistics",
+        Needs::Driver,
+        60,
+        RELEASE,
+        "iw and ethtool count what the access point and the chip count",
+    ),
+    scenario(
+        "rekey",
+        Needs::Driver,
+        60,
+        RELEASE,
+        "the keys change under traffic, and no frame is lost",
     ),
     scenario(
         "medium",

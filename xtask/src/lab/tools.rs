@@ -35,6 +35,7 @@ const GUEST: &[Need] = &[
     need("ip", "iproute2"),
     need("hostapd", "hostapd"),
     need("wpa_supplicant", "wpasupplicant"),
+    need("ethtool", "ethtool"),
     need("iperf3", "iperf3"),
     need("ping", "iputils-ping"),
     need("/lib/firmware/regulatory.db", "wireless-regdb"),

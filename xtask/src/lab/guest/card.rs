@@ -4,10 +4,62 @@ use super::network::{interface_of, phys, SHORT};
 use super::process::{run, until, Daemon};
 use super::Lab;
 use anyhow::{ensure, Context, Result};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// How a firmware ends by order.
+#[derive(Clone, Copy)]
+pub(crate) enum Ending {
+    /// With a report of its exception.
+    Crash,
+    /// Without a word.
+    Silence,
+}
+
+/// The driver's folder in debugfs.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder of the card.
+    pub(crate) fn of_the_card() -> Result<Self> {
+        fs::read_dir("/sys/kernel/debug")?
+            .flatten()
+            .map(|entry| entry.path())
+            .find(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with("bes2600-"))
+            })
+            .map(Self)
+            .context("the driver has no folder in debugfs")
+    }
+
+    /// What a file says.
+    pub(crate) fn read(&self, file: &str) -> Result<String> {
+        fs::read_to_string(self.0.join(file)).with_context(|| format!("debugfs: {file}"))
+    }
+
+    /// Writes a word into a file.
+    pub(crate) fn write(&self, file: &str, word: &str) -> Result<()> {
+        fs::write(self.0.join(file), word).with_context(|| format!("debugfs: {word} to {file}"))
+    }
+
+    /// How often a rung of the recovery ladder was tried.
+    pub(crate) fn rung(&self, name: &str) -> Result<u64> {
+        rung(&self.read("recovery")?, name)
+            .with_context(|| format!("debugfs: recovery has no {name}"))
+    }
+}
+
+/// `wifi-restart     2 tried, 1 of them asked for, 0 left out; last at ...`
+fn rung(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next()? == name).then(|| words.next()?.parse().ok())?
+    })
+}
 
 /// A running `bes-sim emu`: the card in slot 0, unless it was told otherwise, and the medium.
 pub(crate) struct Emulator {
@@ -50,6 +102,16 @@ impl Emulator {
             .find(|line| line.starts_with('{'))
             .context("bes-sim emu wrote no report")?;
         serde_json::from_str(report).context("bes-sim emu's report")
+    }
+
+    /// Ends the firmware of the card, which stays in its slot.
+    pub(crate) fn end_firmware(&self, how: Ending) -> Result<()> {
+        ensure!(!self.daemon.text().contains('{'), "bes-sim emu has ended");
+        self.daemon.signal(match how {
+            Ending::Crash => Signal::USR1,
+            Ending::Silence => Signal::USR2,
+        });
+        Ok(())
     }
 
     /// Ends it in the middle of things: its cards are pulled out.
@@ -135,4 +197,20 @@ pub(crate) fn check_report(report: &Value) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_of_a_rung_is_found_by_its_name() {
+        let text = "incidents 2\nretry            3 tried, 1 of them asked for, 0 left out; last at 7.5 s: busy\n\
+                    card-reset       0 tried, 0 of them asked for, 0 left out\n";
+        assert_eq!(
+            (rung(text, "retry"), rung(text, "card-reset")),
+            (Some(3), Some(0))
+        );
+        assert_eq!(rung(text, "card"), None);
+    }
 }

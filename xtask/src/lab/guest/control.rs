@@ -91,12 +91,18 @@ impl Control {
         }
     }
 
-    /// Whether one of the events so far contains the word. They are forgotten.
-    pub(crate) fn seen(&mut self, word: &str) -> Result<bool> {
+    /// How many of the events so far contain the word. None is forgotten.
+    pub(crate) fn count(&mut self, word: &str) -> Result<usize> {
         while let Some(message) = self.receive(Instant::now())? {
             self.events.push(message);
         }
-        let seen = self.events.iter().any(|message| message.contains(word));
+        let contain = |message: &&String| message.contains(word);
+        Ok(self.events.iter().filter(contain).count())
+    }
+
+    /// Whether one of the events so far contains the word. They are forgotten.
+    pub(crate) fn seen(&mut self, word: &str) -> Result<bool> {
+        let seen = self.count(word)? > 0;
         self.events.clear();
         Ok(seen)
     }

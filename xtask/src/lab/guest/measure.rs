@@ -15,6 +15,10 @@ pub(crate) struct Ping {
     pub(crate) lost: u64,
     /// Time of the first answer.
     pub(crate) first_ms: Option<f64>,
+    /// The time that half of the answers did not exceed.
+    pub(crate) median_ms: Option<f64>,
+    /// The time that 95 % of the answers did not exceed.
+    pub(crate) p95_ms: Option<f64>,
 }
 
 /// Sends `count` requests to the access point, `interval` apart.
@@ -38,14 +42,25 @@ fn read_ping(text: &str) -> Option<Ping> {
         .split(", ")
         .filter_map(|part| part.split(' ').next()?.parse::<u64>().ok());
     let (sent, received) = (numbers.next()?, numbers.next()?);
-    let first_ms = text.lines().find_map(|line| {
-        let time = line.split_once("time=")?.1;
-        time.split(' ').next()?.parse().ok()
-    });
+    let mut times: Vec<f64> = text
+        .lines()
+        .filter_map(|line| {
+            let time = line.split_once("time=")?.1;
+            time.split(' ').next()?.parse().ok()
+        })
+        .collect();
+    let first_ms = times.first().copied();
+    times.sort_by(f64::total_cmp);
+    let at = |percent: usize| {
+        let last = times.len().checked_sub(1)?;
+        times.get(last * percent / 100).copied()
+    };
     Some(Ping {
         sent,
         lost: sent.saturating_sub(received),
         first_ms,
+        median_ms: at(50),
+        p95_ms: at(95),
     })
 }
 
@@ -175,6 +190,29 @@ pub(crate) fn cpu_time(process: u32) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 10))
 }
 
+/// How often the threads of these processes have gone to sleep so far, which is how often they were woken.
+pub(crate) fn wakeups(processes: &[u32]) -> u64 {
+    processes
+        .iter()
+        .filter_map(|process| {
+            let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            line.trim().parse::<u64>().ok()
+        })
+        .sum()
+}
+
+/// Memory that programs could still have, in KiB.
+pub(crate) fn available_kib() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Processes by the beginning of their name (as the kernel cuts it).
 pub(crate) fn processes(name: &str) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
@@ -206,7 +244,9 @@ mod tests {
             Some(Ping {
                 sent: 3,
                 lost: 1,
-                first_ms: Some(2.31)
+                first_ms: Some(2.31),
+                median_ms: Some(0.401),
+                p95_ms: Some(0.401),
             })
         );
     }
@@ -219,7 +259,9 @@ mod tests {
             Some(Ping {
                 sent: 10,
                 lost: 10,
-                first_ms: None
+                first_ms: None,
+                median_ms: None,
+                p95_ms: None,
             })
         );
         assert_eq!(read_ping("ping: sendmsg: Network is unreachable\n"), None);

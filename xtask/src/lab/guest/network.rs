@@ -35,6 +35,8 @@ pub(crate) struct Network {
     pub(crate) channel: u8,
     /// 40 MHz, the second channel above.
     pub(crate) wide: bool,
+    /// Seconds between two changes of the pairwise key; 0 for none.
+    pub(crate) rekey: u32,
 }
 
 impl Network {
@@ -45,12 +47,19 @@ impl Network {
             security,
             channel,
             wide: false,
+            rekey: 0,
         }
     }
 
     /// The same with 40 MHz.
     pub(crate) const fn wide(mut self) -> Self {
         self.wide = true;
+        self
+    }
+
+    /// The same with keys that change.
+    pub(crate) const fn rekeyed(mut self, seconds: u32) -> Self {
+        self.rekey = seconds;
         self
     }
 
@@ -82,6 +91,12 @@ impl Network {
         } else {
             "ht_capab=[SHORT-GI-20]\n"
         });
+        if self.rekey > 0 {
+            text.push_str(&format!(
+                "wpa_ptk_rekey={0}\nwpa_group_rekey={0}\n",
+                self.rekey
+            ));
+        }
         text.push_str(&match self.security {
             Security::Open => String::new(),
             Security::Wpa2 => format!(

@@ -216,7 +216,8 @@ impl Daemon {
         self.wait(Duration::from_secs(10)).map(drop)
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(id, signal);
         }

@@ -2,10 +2,12 @@
 
 mod baseline;
 mod connect;
+mod healing;
 mod host;
 mod sleep;
 mod speed;
 mod trouble;
+mod truth;
 
 use super::Lab;
 use anyhow::{bail, Result};
@@ -27,6 +29,9 @@ pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
         "firmware" => trouble::firmware(lab),
         "wrong-order" => trouble::wrong_order(lab),
         "hostile" => trouble::hostile(lab),
+        "recover" => healing::recover(lab),
+        "statistics" => truth::statistics(lab),
+        "rekey" => truth::rekey(lab),
         "suspend" => sleep::suspend(lab),
         "medium" => speed::medium(lab),
         "vsdio" => host::vsdio(lab),

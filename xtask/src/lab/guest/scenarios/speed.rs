@@ -2,7 +2,7 @@
 
 use super::connect::{OPEN, WPA2};
 use crate::lab::guest::bench::{connect, ping_all, Bench};
-use crate::lab::guest::measure::{cpu_time, processes, Flow, Server};
+use crate::lab::guest::measure::{available_kib, cpu_time, ping, processes, wakeups, Flow, Server};
 use crate::lab::guest::network::{Network, Security, SHORT};
 use crate::lab::guest::process::run;
 use crate::lab::guest::trace::{Counts, Recording};
@@ -24,6 +24,8 @@ struct Cost {
     counts: Counts,
     received: u64,
     sent: u64,
+    bytes: u64,
+    wakeups: u64,
     driver: Duration,
     emulator: Duration,
     traffic: Duration,
@@ -40,6 +42,8 @@ impl Cost {
         self.counts.join(&other.counts);
         self.received += other.received;
         self.sent += other.sent;
+        self.bytes += other.bytes;
+        self.wakeups += other.wakeups;
         self.driver += other.driver;
         self.emulator += other.emulator;
         self.traffic += other.traffic;
@@ -57,8 +61,16 @@ pub(crate) fn throughput(lab: &mut Lab<'_>) -> Result<()> {
     std::thread::sleep(Duration::from_secs(1));
     let known: BTreeSet<u64> = recording.finish()?.tasklets.into_keys().collect();
     lab.step("load the driver");
+    let free = Free::look();
+    let start = Instant::now();
     let (interface, time) = crate::lab::guest::card::bring_up(lab)?;
     lab.report.number("up_ms", time.as_secs_f64() * 1e3);
+    free.note(lab, "memory.card_kib");
+    let size = fs::read_to_string("/sys/module/bes2600/coresize")?;
+    lab.report.number(
+        "memory.module_kib",
+        size.trim().parse::<f64>().context("coresize")? / 1024.0,
+    );
     let mut bench = Bench {
         radios,
         access_points,
@@ -66,6 +78,7 @@ pub(crate) fn throughput(lab: &mut Lab<'_>) -> Result<()> {
         interface,
     };
     let mut all = Cost::default();
+    first_connection(lab, &bench, start)?;
     measure(lab, &bench, &WPA2, "", &mut all)?;
     lab.step("40 MHz");
     // The radio is the same, so its tasklet is.
@@ -81,6 +94,56 @@ pub(crate) fn throughput(lab: &mut Lab<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Memory that was available at a moment.
+struct Free(Option<i64>);
+
+impl Free {
+    fn look() -> Self {
+        Self(available_kib())
+    }
+
+    /// What has been used since; other programs use some of it.
+    fn note(&self, lab: &mut Lab<'_>, field: &str) {
+        // What was just given back may still be on its way.
+        std::thread::sleep(Duration::from_millis(200));
+        if let (Some(before), Some(now)) = (self.0, available_kib()) {
+            lab.report.set(field, before - now);
+        }
+    }
+}
+
+/// From the module's load to a connection, what a connection takes of the memory, and how long an answer takes when
+/// nothing else happens and when everything is full.
+fn first_connection(lab: &mut Lab<'_>, bench: &Bench, loaded: Instant) -> Result<()> {
+    let mut station = bench.station(&WPA2, &[WPA2.megahertz()])?;
+    let free = Free::look();
+    connect(lab, &mut station)?;
+    lab.report
+        .number("load_to_connected_ms", loaded.elapsed().as_secs_f64() * 1e3);
+    let idle = ping_all(lab, 40)?;
+    free.note(lab, "memory.connection_kib");
+    let mut found = vec![("idle", idle)];
+    let server = Server::start()?;
+    for (name, flow) in [("up", Flow::TCP_UP), ("down", Flow::TCP_DOWN)] {
+        lab.step(&format!("ping beside iperf3, {name}"));
+        let mut client = flow.start(60)?;
+        std::thread::sleep(Duration::from_secs(1));
+        found.push((name, ping(40, Duration::from_millis(100))?));
+        client.check()?;
+        client.kill()?;
+    }
+    drop(server);
+    for (name, ping) in found {
+        let times = [("median_ms", ping.median_ms), ("p95_ms", ping.p95_ms)];
+        for (field, time) in times {
+            let time = time.with_context(|| format!("no answer to ping, {name}"))?;
+            lab.report.number(&format!("latency.{name}.{field}"), time);
+        }
+        lab.report.set(&format!("latency.{name}.lost"), ping.lost);
+    }
+    station.stop(lab.job.limit(10))
+}
+
 fn measure(
     lab: &mut Lab<'_>,
     bench: &Bench,
@@ -89,11 +152,7 @@ fn measure(
     all: &mut Cost,
 ) -> Result<()> {
     let mut station = bench.station(network, &[network.megahertz()])?;
-    if prefix.is_empty() {
-        connect(lab, &mut station)?;
-    } else {
-        station.connect(lab.job.limit(25))?;
-    }
+    station.connect(lab.job.limit(25))?;
     ping_all(lab, 10)?;
     let server = Server::start()?;
     // A little more than the air carries: the surplus is dropped by the sender's queue, as with any socket.
@@ -130,6 +189,10 @@ fn measure(
         lab.report.number(
             &format!("{place}.driver_us_per_frame"),
             cost.driver.as_secs_f64() * 1e6 / frames,
+        );
+        lab.report.number(
+            &format!("{place}.driver_ms_per_megabyte"),
+            cost.driver.as_secs_f64() * 1e9 / cost.bytes as f64,
         );
         let whole = cost.whole.as_secs_f64();
         for (who, time) in [
@@ -178,9 +241,17 @@ fn note(lab: &mut Lab<'_>, all: &Cost, known: &BTreeSet<u64>) -> Result<()> {
             count as f64 * 1000.0 / frames,
         );
     }
+    lab.report.number(
+        "events.wakeups_per_1000_frames",
+        all.wakeups as f64 * 1000.0 / frames,
+    );
     lab.report.set("events.lost", all.counts.lost);
     lab.report
         .number("cpu_us_per_frame", all.driver.as_secs_f64() * 1e6 / frames);
+    lab.report.number(
+        "cpu_ms_per_megabyte",
+        all.driver.as_secs_f64() * 1e9 / all.bytes as f64,
+    );
     lab.report.set("limits.bus", "4 bit, 50 MHz: 200 Mbit/s");
     let whole = all.whole.as_secs_f64();
     for (name, time) in [
@@ -210,6 +281,8 @@ struct Snapshot {
     at: Instant,
     received: u64,
     sent: u64,
+    bytes: u64,
+    wakeups: u64,
     driver: Duration,
     emulator: Duration,
     server: Duration,
@@ -226,6 +299,8 @@ impl Snapshot {
             at: Instant::now(),
             received: statistic("rx_packets")?,
             sent: statistic("tx_packets")?,
+            bytes: statistic("rx_bytes")? + statistic("tx_bytes")?,
+            wakeups: wakeups(&processes("bes2600")),
             driver: processes("bes2600").into_iter().filter_map(cpu_time).sum(),
             emulator: threads_time(bench.emulator.id()),
             server: threads_time(server.id()),
@@ -239,6 +314,8 @@ impl Snapshot {
             counts,
             received: now.received - self.received,
             sent: now.sent - self.sent,
+            bytes: now.bytes - self.bytes,
+            wakeups: now.wakeups.saturating_sub(self.wakeups),
             driver: now.driver.saturating_sub(self.driver),
             emulator: now.emulator.saturating_sub(self.emulator),
             traffic: now.server.saturating_sub(self.server),

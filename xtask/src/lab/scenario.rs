@@ -175,7 +175,7 @@ pub(crate) const SCENARIOS: [Scenario; 21] = [
         Needs::Driver,
         60,
         RELEASE,
-        "the keys change under traffic, and no frame is lost",
+        "the keys change under traffic, which goes on",
     ),
     scenario(
         "medium",

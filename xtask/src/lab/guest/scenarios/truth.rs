@@ -1,4 +1,4 @@
-//! What the tools of a user say is what happened; and keys that change under traffic cost no frame.
+//! What the tools of a user say is what happened; and traffic goes on while the keys change.
 
 use super::connect::WPA2;
 use crate::lab::guest::bench::{connect, ping_all, ping_until_answer, Bench};
@@ -145,9 +145,11 @@ pub(crate) fn rekey(lab: &mut Lab<'_>) -> Result<()> {
     let changes = station.control.count("WPA: Key negotiation completed")?;
     lab.report.set("rekeyed", changes);
     ensure!(changes >= 3, "the keys changed {changes} times only");
+    // Both ends have one pairwise key and no common clock: what is under way when one of them changes it cannot be
+    // deciphered by the other (IEEE 802.11 has a second key id against that, which neither hostapd nor the chip uses).
     ensure!(
-        found.lost == 0,
-        "{} of {} requests of ping were lost while the keys changed",
+        found.lost <= u64::try_from(changes)?,
+        "{} of {} requests of ping were lost in {changes} changes of the key",
         found.lost,
         found.sent
     );

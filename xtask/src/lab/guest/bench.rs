@@ -1,6 +1,6 @@
 //! What most scenarios begin and end with: access points, a card, the driver.
 
-use super::card::{bring_up, check_report, load_host, phy, unload_driver, Emulator};
+use super::card::{bring_up, check_report, load_host, phy, unload_driver, Emulator, Folder};
 use super::measure::{ping, Ping};
 use super::network::{AccessPoint, Network, Radios, Station};
 use super::Lab;
@@ -70,6 +70,8 @@ impl Bench {
 
     /// Takes the driver and the card away and returns what the emulator reports.
     pub(crate) fn tear_down(self, lab: &mut Lab<'_>) -> Result<Value> {
+        let anomalies = Folder::of_the_card()?.anomalies()?;
+        lab.report.set("anomalies", anomalies);
         lab.step("unload the driver");
         unload_driver(lab)?;
         lab.step("remove the card");

@@ -19,6 +19,19 @@ pub(crate) enum Ending {
     Silence,
 }
 
+/// The files of the driver's folder in debugfs.
+const PAGES: [&str; 9] = [
+    "state",
+    "counters",
+    "queues",
+    "in_flight",
+    "anomalies",
+    "messages",
+    "recovery",
+    "diagnosis",
+    "dump",
+];
+
 /// The driver's folder in debugfs.
 pub(crate) struct Folder(PathBuf);
 
@@ -41,6 +54,23 @@ impl Folder {
         fs::read_to_string(self.0.join(file)).with_context(|| format!("debugfs: {file}"))
     }
 
+    /// All files, for whoever has to find out what went wrong.
+    pub(crate) fn all(&self) -> String {
+        let mut text = String::new();
+        for page in PAGES {
+            let page_text = self
+                .read(page)
+                .unwrap_or_else(|error| format!("{error:#}\n"));
+            text.push_str(&format!("== {page}\n{page_text}\n"));
+        }
+        text
+    }
+
+    /// What was not as it should be, and how often: `3 lost interrupt`.
+    pub(crate) fn anomalies(&self) -> Result<Vec<String>> {
+        Ok(counted(&self.read("anomalies")?))
+    }
+
     /// Writes a word into a file.
     pub(crate) fn write(&self, file: &str, word: &str) -> Result<()> {
         fs::write(self.0.join(file), word).with_context(|| format!("debugfs: {word} to {file}"))
@@ -51,6 +81,17 @@ impl Folder {
         rung(&self.read("recovery")?, name)
             .with_context(|| format!("debugfs: recovery has no {name}"))
     }
+}
+
+/// The lines of the anomalies that begin with a counter above zero; the others are single events with their time.
+fn counted(text: &str) -> Vec<String> {
+    text.lines()
+        .filter(|line| {
+            let count = line.split_whitespace().next().unwrap_or("");
+            line.starts_with(' ') && count.parse::<u64>().is_ok_and(|count| count > 0)
+        })
+        .map(|line| line.trim().to_owned())
+        .collect()
 }
 
 /// `wifi-restart     2 tried, 1 of them asked for, 0 left out; last at ...`
@@ -202,6 +243,12 @@ pub(crate) fn check_report(report: &Value) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn anomalies_that_happened_are_found() {
+        let text = "       0 credits leaked\n       2 lost interrupt\n12.5 lost interrupt, 3 ms\n";
+        assert_eq!(counted(text), ["2 lost interrupt"]);
+    }
 
     #[test]
     fn the_counter_of_a_rung_is_found_by_its_name() {

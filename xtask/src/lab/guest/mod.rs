@@ -160,6 +160,9 @@ fn live(path: &Path) -> Result<()> {
     }
     if !report.passed() {
         let _ = fs::write(Path::new(system::OUT).join("tasks.txt"), system::tasks());
+        if let Ok(folder) = card::Folder::of_the_card() {
+            let _ = fs::write(Path::new(system::OUT).join("driver.txt"), folder.all());
+        }
     }
     kmsg::leaks(&job);
     log.finish();

@@ -113,8 +113,9 @@ anomalies! {
     LateConfirm(packet: u32) = "late transmit confirm";
     /// A transmit confirm did not come; the frame was given back as failed.
     LostConfirm = "lost transmit confirm";
-    /// A burst was found without the chip having raised its interrupt.
-    LostInterrupt = "lost interrupt";
+    /// A look that was due anyway found a burst whose interrupt nobody had seen: it was lost, or is on its way. The look takes
+    /// the interrupt away (file 10, section 7.4), so nobody can tell; on a busy machine a few are usual.
+    LostInterrupt = "interrupt lost, or overtaken by a look";
     /// The chip stayed undecided about its announcement.
     Unsettled = "announcement did not settle";
     /// An MCU message that is neither confirm nor indication.
@@ -236,6 +237,9 @@ mod tests {
             Anomaly::StalePacketId(0x0002_0005).to_string(),
             "confirm of a packet that is not in flight 0x00020005"
         );
-        assert_eq!(Anomaly::LostInterrupt.to_string(), "lost interrupt");
+        assert_eq!(
+            Anomaly::LostInterrupt.to_string(),
+            "interrupt lost, or overtaken by a look"
+        );
     }
 }

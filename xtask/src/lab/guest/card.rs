@@ -66,7 +66,7 @@ impl Folder {
         text
     }
 
-    /// What was not as it should be, and how often: `3 lost interrupt`.
+    /// What was not as it should be, and how often: `3 late transmit confirm`.
     pub(crate) fn anomalies(&self) -> Result<Vec<String>> {
         Ok(counted(&self.read("anomalies")?))
     }
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn anomalies_that_happened_are_found() {
-        let text = "       0 credits leaked\n       2 lost interrupt\n12.5 lost interrupt, 3 ms\n";
-        assert_eq!(counted(text), ["2 lost interrupt"]);
+        let text = "       0 credits leaked\n       2 interrupt lost, or overtaken by a look\n12.5 interrupt lost, or overtaken by a look\n";
+        assert_eq!(counted(text), ["2 interrupt lost, or overtaken by a look"]);
     }
 
     #[test]

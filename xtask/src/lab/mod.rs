@@ -288,14 +288,15 @@ pub(crate) fn step(project: &Project, debug: bool) -> Result<Outcome> {
         }
     }
     let chosen = scenario::select(&["all".to_owned()], kind).map_err(anyhow::Error::msg)?;
-    // Speed is measured on the release kernel, one guest at a time.
-    let jobs = if debug { 2 } else { 1 };
+    // Speed is measured on the release kernel; beside another guest the debug kernel is so slow that access point and
+    // station repeat frames to each other that were answered long ago.
+    let guests = 1;
     let reports = play(
         project,
         kind,
         &chosen,
         None,
-        jobs,
+        guests,
         &boot::Wishes::default(),
         &|report| {
             println!("{}", report.text());

@@ -86,3 +86,7 @@ mod suspend_tests;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod power_tests;
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod defect_tests;

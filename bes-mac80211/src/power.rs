@@ -381,6 +381,11 @@ pub(crate) struct Condition {
 /// How long a host that suspends or resumes keeps the chip awake each time it asks.
 const HOST_WAKE: Duration = Duration::from_secs(1);
 
+/// How long a sent frame keeps the chip awake. Its answer comes within this, or behind a beacon whether the chip sleeps
+/// or not: 802.11 power save follows after as much. The 1.5 s of the C driver keep it awake for ever under traffic that
+/// comes each second (file 40, P25).
+const AFTER_SENDING: Duration = Duration::from_millis(200);
+
 /// Most conditions at a time.
 const CONDITIONS: usize = 17;
 
@@ -405,6 +410,7 @@ impl Power {
         };
         let times = Times {
             grace: idle_sleep.unwrap_or(Times::default().grace),
+            tx: AFTER_SENDING,
             ..Times::default()
         };
         Self {

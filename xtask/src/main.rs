@@ -3,6 +3,7 @@
 mod bench;
 mod callgrind;
 mod core_only;
+mod defects;
 mod fuzz;
 mod lab;
 #[cfg(test)]

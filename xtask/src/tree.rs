@@ -63,6 +63,7 @@ pub(crate) fn run(project: &Project) -> Result<Outcome> {
             found.push(format!("{}: not no_std", library.display()));
         }
     }
+    found.extend(crate::defects::check(&project.root));
     for line in &found {
         println!("{line}");
     }

@@ -331,6 +331,11 @@ fn missing_means(kind: Kind) -> Option<String> {
     })
 }
 
+/// Whether there is a scenario of this name.
+pub(crate) fn has_scenario(name: &str) -> bool {
+    scenario::find(name).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

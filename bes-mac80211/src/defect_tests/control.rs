@@ -81,13 +81,14 @@ fn file_31_c8_a_probe_of_a_missing_interface_is_refused_and_locks_nothing() {
 fn file_31_c10_c11_the_scan_of_a_second_interface_is_stopped_where_it_runs() {
     let mut bench = Bench::running();
     add(&mut bench, ONE);
-    bench.chip().scan_time = Duration::from_secs(3);
+    bench.chip().scan_time = ms(300);
     scan_of(&mut bench, ONE);
     bench.pass(ms(50));
     let flags = bench.payload("0007/0")[2];
     assert_eq!(flags & 0x10, 0x10, "the second address");
     bench.ask(Request::CancelScan).unwrap();
-    bench.pass(Duration::from_secs(4));
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.device.state(), crate::device::DeviceState::Running);
     let log = bench.log();
     assert!(log.contains(&"0008/0"), "{log:?}");
     assert!(!log.contains(&"0008/1"));

@@ -227,6 +227,12 @@ pub trait Transport {
         Health::default()
     }
 
+    /// Whether the Bluetooth subsystem of the chip is on: asked of the chip, or what was known last if it does not answer. A
+    /// transport that cannot say knows of none.
+    fn has_bluetooth(&mut self) -> bool {
+        false
+    }
+
     /// Starts a transition. [`TransportError::WrongState`] if another one is under way.
     fn begin(&mut self, transition: Transition, now: Instant) -> Result<(), TransportError>;
 

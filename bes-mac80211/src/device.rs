@@ -140,6 +140,8 @@ enum State {
     PoweringOff(Token),
     /// Bluetooth goes before the card is reset.
     QuietingBluetooth,
+    /// The card was reset, and Bluetooth comes back.
+    RestoringBluetooth,
     NeedsRecovery(RecoveryReason),
 }
 
@@ -356,6 +358,7 @@ where
         }
         match self.state {
             State::Off | State::PoweringOff(_) | State::QuietingBluetooth => DeviceState::Off,
+            State::RestoringBluetooth => DeviceState::Ready,
             State::Booting(_) => DeviceState::Booting,
             State::Ready => DeviceState::Ready,
             State::SwitchingOn(_) | State::AwaitStartup(_) | State::Configuring(_) => {
@@ -588,6 +591,7 @@ where
                 device.bottom_half.open(now);
             }),
             State::QuietingBluetooth => self.leave_bluetooth(now),
+            State::RestoringBluetooth => self.bluetooth_restored(now),
             State::AwaitStartup(by) => {
                 if !self.bottom_half.is_ready() {
                     return false;
@@ -795,6 +799,7 @@ where
             | State::Ready
             | State::Running
             | State::QuietingBluetooth
+            | State::RestoringBluetooth
             | State::NeedsRecovery(_) => None,
         }
     }

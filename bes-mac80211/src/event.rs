@@ -136,6 +136,8 @@ pub enum Event {
     CardReset {
         /// It is over, and the firmware runs again.
         done: bool,
+        /// Bluetooth is on at this moment: before the reset, or again after it.
+        bluetooth: bool,
     },
     /// The chip has forgotten everything and runs again: interfaces, keys and associations are to be made anew, as after
     /// [`Request::Start`](crate::request::Request::Start). Linux: `ieee80211_restart_hw`.

@@ -5,7 +5,7 @@
 //! | retry, abort | as it was; the bus rests | the transfer was repeated |
 //! | interface reset, stack restart | running | every RESET was confirmed |
 //! | Wi-Fi restart | recovering: off, on, configuration | running, within [`RecoveryPolicy::wifi_limit`](crate::recovery::RecoveryPolicy::wifi_limit) |
-//! | card reset | recovering: Bluetooth off, boot, on, configuration | as it was before: ready or running |
+//! | card reset | recovering: Bluetooth off, boot, Bluetooth on, Wi-Fi on, configuration | as it was before: ready or running |
 //! | give up | needs recovery | at once |
 //!
 //! A device that was being stopped is not started again: it is off, and boots when it is needed.
@@ -54,6 +54,8 @@ pub(super) struct Healing {
     pub(super) until: Option<Instant>,
     /// Boots that may still fail.
     boots: u8,
+    /// Bluetooth was on before the card was reset.
+    bluetooth: bool,
 }
 
 impl<T, S> Device<T, S>
@@ -232,6 +234,7 @@ where
             asked: asked.or(earlier.and_then(|healing| healing.asked)),
             until: None,
             boots: boots.saturating_sub(1),
+            bluetooth: earlier.is_some_and(|healing| healing.bluetooth),
         });
         self.core.control.end_for_restart();
         self.core.control.end_host_sleep(now);
@@ -241,10 +244,16 @@ where
     fn begin_card_reset(&mut self, now: Instant) {
         let policy = *self.core.recovery.policy();
         if policy.shared == SharedCard::Tell {
+            let bluetooth = self.bottom_half.transport_mut().has_bluetooth();
+            if let Some(healing) = &mut self.healing {
+                // A reset that did not help has ended it already.
+                healing.bluetooth |= bluetooth;
+            }
+            let done = false;
             self.core
                 .control
                 .world
-                .tell(Event::CardReset { done: false });
+                .tell(Event::CardReset { done, bluetooth });
             // A chip that listens no more is not waited for.
             let bluetooth = Transition::BluetoothOff;
             if self
@@ -281,6 +290,34 @@ where
         let Some(healing) = self.healing else {
             return;
         };
+        let again = healing.bluetooth && self.core.recovery.policy().bluetooth_again;
+        let transport = self.bottom_half.transport_mut();
+        if again
+            && !transport.has_bluetooth()
+            && transport.begin(Transition::BluetoothOn, now).is_ok()
+        {
+            self.poll_at = Some(now);
+            self.state = State::RestoringBluetooth;
+        } else {
+            self.go_on(now);
+        }
+    }
+
+    /// Bluetooth is on again, or cannot be switched on: the reset goes on in either case. `true` if so.
+    pub(super) fn bluetooth_restored(&mut self, now: Instant) -> bool {
+        if self.poll_transition(now).is_none() {
+            return false;
+        }
+        self.state = State::Ready;
+        self.go_on(now);
+        true
+    }
+
+    /// The firmware runs, and what the ladder wants next begins.
+    fn go_on(&mut self, now: Instant) {
+        let Some(healing) = self.healing else {
+            return;
+        };
         if healing.running {
             self.state = State::SwitchingOn(None);
             self.begin(Transition::WifiOn, now);
@@ -314,10 +351,12 @@ where
             && result.is_ok()
             && self.core.recovery.policy().shared == SharedCard::Tell
         {
+            let bluetooth = self.bottom_half.transport_mut().has_bluetooth();
+            let done = true;
             self.core
                 .control
                 .world
-                .tell(Event::CardReset { done: true });
+                .tell(Event::CardReset { done, bluetooth });
         }
         self.complete(healing.lifecycle, result);
         self.complete(healing.asked, result);

@@ -207,6 +207,40 @@ fn an_exception_restarts_wifi_and_the_stack_sets_up_everything_again() {
     set_up_again(&mut bench);
 }
 
+const fn reset(done: bool, bluetooth: bool) -> Event {
+    Event::CardReset { done, bluetooth }
+}
+
+#[test]
+fn bluetooth_that_was_on_is_switched_on_again_and_wi_fi_does_not_depend_on_it() {
+    for (works, again) in [(true, true), (false, true), (true, false)] {
+        let mut bench = associated_with(RecoveryPolicy {
+            bluetooth_again: again,
+            ..RecoveryPolicy::default()
+        });
+        bench.chip().bluetooth = true;
+        bench.chip().transitions.clear();
+        bench.chip().failing = (!works).then_some(Transition::BluetoothOn);
+        assert_eq!(
+            bench.ask(Request::Recover(Rung::CardReset)),
+            Ok(Response::Done)
+        );
+        let mut expected = vec![
+            Transition::BluetoothOff,
+            Transition::Boot,
+            Transition::WifiOn,
+        ];
+        if again {
+            expected.insert(2, Transition::BluetoothOn);
+        }
+        assert_eq!(bench.chip().transitions, expected);
+        assert_eq!(told(&bench, reset(false, true)), 1);
+        assert_eq!(told(&bench, reset(true, works && again)), 1);
+        assert_eq!(counts(&bench), [0, 0, 0, 0, 1, 1, 0]);
+        set_up_again(&mut bench);
+    }
+}
+
 #[test]
 fn a_chip_that_does_not_take_a_restart_is_booted() {
     let mut bench = associated();
@@ -224,8 +258,8 @@ fn a_chip_that_does_not_take_a_restart_is_booted() {
         ]
     );
     assert_eq!(counts(&bench), [0, 0, 0, 1, 1, 1, 0]);
-    assert_eq!(told(&bench, Event::CardReset { done: false }), 1);
-    assert_eq!(told(&bench, Event::CardReset { done: true }), 1);
+    assert_eq!(told(&bench, reset(false, false)), 1);
+    assert_eq!(told(&bench, reset(true, false)), 1);
     assert_eq!(told(&bench, Event::ChipRestarted), 1);
     // One incident, one dump.
     assert_eq!(bench.device.core_dump().unwrap().0, 1);
@@ -277,7 +311,7 @@ fn a_spared_bluetooth_is_not_reset() {
         bench.device.state(),
         DeviceState::NeedsRecovery(_)
     ));
-    assert_eq!(told(&bench, Event::CardReset { done: false }), 0);
+    assert_eq!(told(&bench, reset(false, false)), 0);
 }
 
 #[test]

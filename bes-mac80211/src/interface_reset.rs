@@ -90,6 +90,8 @@ impl InterfaceReset {
         let lost = world.vif(*id).is_some_and(|vif| vif.connection.is_joined());
         // Its keys are the stack's to remove, as after every lost connection.
         after_reset(world, *id);
+        // So are frames that were given meanwhile: under another connection an access point would take offence at them.
+        world.ask(Effect::Flush(*id));
         if lost && !self.forget {
             world.tell(Event::ConnectionLost {
                 interface: *id,

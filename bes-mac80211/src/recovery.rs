@@ -191,7 +191,8 @@ pub enum SharedCard {
     /// Nobody else uses the chip.
     Alone,
     /// Bluetooth is switched off in an orderly way if the chip still listens, and whoever drives it is told before and
-    /// after, by [`Event::CardReset`](crate::event::Event::CardReset).
+    /// after, by [`Event::CardReset`](crate::event::Event::CardReset). Afterwards it is on again if it was before; see
+    /// [`RecoveryPolicy::bluetooth_again`].
     #[default]
     Tell,
     /// Bluetooth must not be disturbed: the rung is skipped.
@@ -218,6 +219,10 @@ pub struct RecoveryPolicy {
     pub wifi_limit: Duration,
     /// Bluetooth has so long to go before a card reset.
     pub bluetooth_limit: Duration,
+    /// Bluetooth that was on before a card reset with [`SharedCard::Tell`] is switched on again after it, before Wi-Fi. That
+    /// costs Wi-Fi some 25 ms; a chip that does not do it holds Wi-Fi up for as long as the transport waits for it, and
+    /// Wi-Fi goes on without. What the Bluetooth stack told the chip is lost all the same.
+    pub bluetooth_again: bool,
     /// Boots that a card reset may need.
     pub boots: u8,
 }
@@ -233,6 +238,7 @@ impl Default for RecoveryPolicy {
             pause: Duration::from_millis(5),
             wifi_limit: Duration::from_secs(1),
             bluetooth_limit: Duration::from_millis(100),
+            bluetooth_again: true,
             boots: 3,
         }
     }
@@ -249,6 +255,7 @@ impl RecoveryPolicy {
         pause: Duration::from_millis(5),
         wifi_limit: Duration::from_secs(1),
         bluetooth_limit: Duration::from_millis(100),
+        bluetooth_again: false,
         boots: 1,
     };
 }

@@ -117,6 +117,8 @@ pub(crate) struct ScriptedTransport {
     pub(crate) until_abort: bool,
     pub(crate) aborts: u32,
     pub(crate) no_startup: bool,
+    /// The Bluetooth subsystem is on.
+    pub(crate) bluetooth: bool,
     pub(crate) scan_time: Duration,
     configured_address: Option<MacAddress>,
     pending: VecDeque<(Instant, Vec<u8>)>,
@@ -142,6 +144,7 @@ impl ScriptedTransport {
             until_abort: false,
             aborts: 0,
             no_startup: false,
+            bluetooth: false,
             scan_time: Duration::from_millis(100),
             configured_address: None,
             pending: VecDeque::new(),
@@ -338,6 +341,9 @@ impl Transport for ScriptedTransport {
         }
         Ok(())
     }
+    fn has_bluetooth(&mut self) -> bool {
+        self.bluetooth
+    }
     fn begin(&mut self, transition: Transition, _now: Instant) -> Result<(), TransportError> {
         self.transitions.push(transition);
         self.under_way = Some(transition);
@@ -364,6 +370,8 @@ impl Transport for ScriptedTransport {
                 }
             }
             Transition::WifiOff => self.pending.clear(),
+            Transition::BluetoothOn => self.bluetooth = true,
+            Transition::BluetoothOff | Transition::Boot => self.bluetooth = false,
             _ => {}
         }
         Ok(Progress::Done)

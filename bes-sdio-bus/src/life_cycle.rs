@@ -182,6 +182,7 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
                 // The chip is silent from here to Wi-Fi on (file 10, section 7); what is latched is of the past.
                 self.bus.take_interrupt();
                 self.booted = true;
+                self.bluetooth = self.config.bluetooth_at_boot;
                 self.wifi = Wifi::Off;
                 self.asleep = false;
                 self.mcu_active = false;
@@ -258,7 +259,9 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
                 self.wifi = Wifi::Off;
                 self.restart_traffic();
             }
-            Request::BtActive | Request::BtDeactive | Request::BtWakeup | Request::BtSleep => {}
+            Request::BtActive => self.bluetooth = true,
+            Request::BtDeactive => self.bluetooth = false,
+            Request::BtWakeup | Request::BtSleep => {}
         }
     }
 
@@ -327,6 +330,7 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
     pub(crate) fn abandon(&mut self) {
         self.job = Job::Idle;
         self.booted = false;
+        self.bluetooth = false;
         self.wifi = Wifi::Off;
         self.asleep = false;
         self.mcu_active = false;

@@ -10,7 +10,7 @@ use crate::config::{Config, FirmwareType};
 use crate::dpd::Dpd;
 use crate::factory::Factory;
 use crate::life_cycle::{Job, Wifi};
-use crate::regs;
+use crate::regs::{self, Status};
 use crate::rx_batch;
 use crate::stats::{count, count_by, Stats};
 use crate::toggle::Toggle;
@@ -51,6 +51,8 @@ pub struct SdioTransport<S: SdioFunction, F> {
     pub(crate) job: Job,
     pub(crate) wifi: Wifi,
     pub(crate) booted: bool,
+    /// Bluetooth was on when that was known last.
+    pub(crate) bluetooth: bool,
     /// The function was enabled since the power was last known to be off.
     pub(crate) used: bool,
     /// The MCU was told that it may sleep, and not to be awake since.
@@ -86,6 +88,7 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
             job: Job::Idle,
             wifi: Wifi::Off,
             booted: false,
+            bluetooth: false,
             used: false,
             asleep: false,
             mcu_active: false,
@@ -504,6 +507,13 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
             transfers: self.bus.stats.cmd53,
             failures: self.bus.stats.data_failures,
         }
+    }
+
+    fn has_bluetooth(&mut self) -> bool {
+        if let Ok(status) = self.bus.status() {
+            self.bluetooth = status.has(Status::BT_READY);
+        }
+        self.bluetooth
     }
 
     fn begin(&mut self, transition: Transition, now: Instant) -> Result<(), TransportError> {

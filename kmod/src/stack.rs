@@ -260,9 +260,13 @@ impl MacStack {
                 );
             }
             Event::Recovering { rung, reason } => self.recovering(rung, reason),
-            Event::CardReset { done } => {
+            Event::CardReset { done, bluetooth } => {
                 let what = if done { "was" } else { "is being" };
-                dev_info!(self.device, "the chip {what} reset, and Bluetooth on it with it\n");
+                let state = if bluetooth { "on" } else { "off" };
+                dev_info!(
+                    self.device,
+                    "the chip {what} reset, and Bluetooth on it with it, which is {state}\n"
+                );
             }
             Event::ChipRestarted => {
                 if self.calls.begin_restart() {

@@ -104,6 +104,10 @@ impl<T: Transport> Transport for Traced<T> {
         self.transport.health()
     }
 
+    fn has_bluetooth(&mut self) -> bool {
+        self.transport.has_bluetooth()
+    }
+
     fn begin(&mut self, transition: Transition, now: Instant) -> Result<(), TransportError> {
         self.transport.begin(transition, now)
     }

@@ -1,13 +1,16 @@
 //! The driver heals itself (specification: file 50, section 7): traffic flows again without anybody's help, by the gentlest
 //! rung that helps, and each rung is counted.
 
-use super::common::{air, ms, setup, Story};
+use super::common::{air, ms, setup, Story, CHANNEL, OPEN};
 use bes_hal::Duration;
 use bes_mac80211::device::DeviceState;
-use bes_mac80211::event::Event;
+use bes_mac80211::event::{Event, LossReason};
 use bes_mac80211::recovery::{RecoveryPolicy, Rung, SharedCard};
 use bes_mac80211::request::Request;
+use bes_sim::rig::ADDRESS;
 use bes_wsm::recovery::RecoveryReason;
+use mock_hal::air::{Air, AirConfig, ApConfig, Channel};
+use mock_hal::chip::lmac::{Cure, Deafness};
 use mock_hal::chip::Chip;
 use mock_hal::fault::{Fault, When};
 
@@ -227,8 +230,14 @@ fn bluetooth_on_the_same_chip_is_told_or_spared() {
     assert_eq!(
         events,
         [
-            &Event::CardReset { done: false },
-            &Event::CardReset { done: true }
+            &Event::CardReset {
+                done: false,
+                bluetooth: false
+            },
+            &Event::CardReset {
+                done: true,
+                bluetooth: false
+            }
         ]
     );
 
@@ -243,4 +252,135 @@ fn bluetooth_on_the_same_chip_is_told_or_spared() {
     assert!(up);
     let record = spared.rig.device.recovery().record(Rung::CardReset);
     assert_eq!((record.count, record.skipped), (0, 1));
+}
+
+/// In a protected network, with the boot of these stories.
+fn protected() -> Story {
+    const PASSPHRASE: &str = "correct horse";
+    let mut air = Air::new(AirConfig {
+        seed: 1,
+        ..AirConfig::default()
+    });
+    let channel = Channel::ht20(CHANNEL);
+    let ap = air.add_access_point(ApConfig::wpa2(OPEN, channel, PASSPHRASE));
+    let mut settings = setup(air);
+    settings.device.recovery = RecoveryPolicy::default();
+    let mut story = Story::with(settings, ap);
+    story.rig.bring_up().expect("the chip comes up");
+    story.rig.scan(&[CHANNEL], &[]).expect("the scan ends");
+    story
+        .rig
+        .connect(OPEN, Some(PASSPHRASE))
+        .expect("the passphrase is right");
+    story
+}
+
+/// The chip crashes in the middle of encrypted traffic: the stack makes interface, association and keys anew, the chip has
+/// both keys again, and no frame goes out in the clear or with a number that was used before.
+#[test]
+fn encrypted_traffic_flows_again_with_new_keys_in_less_than_three_seconds() {
+    let key = |story: &Story| {
+        let ap = story.ap;
+        let view = story.rig.air(|air| air.access_point(ap).station(ADDRESS.0));
+        view.and_then(|view| view.temporal_key)
+    };
+    for with_download in [false, true] {
+        let name = if with_download { "hung" } else { "exception" };
+        let mut story = protected();
+        let before = key(&story);
+        assert!(before.is_some());
+        let took = heals(&mut story, name, |story| {
+            if with_download {
+                hang(story);
+            } else {
+                story.lmac(|lmac| lmac.raise_exception(4));
+            }
+        });
+        let limit = Duration::from_secs(3);
+        if with_download {
+            assert!(took < limit + download(&story), "{name}: {took:?}");
+            assert_eq!(counts(&story), [0, 0, 0, 1, 1, 1, 0]);
+        } else {
+            assert!(took < limit, "{name}: {took:?}");
+            assert_eq!(counts(&story), [0, 0, 0, 1, 0, 1, 0]);
+        }
+        assert_eq!(story.lmac(|lmac| lmac.keys()), 2, "{name}");
+        assert_eq!(story.rig.device.keys().iter().count(), 2, "{name}");
+        assert!(key(&story).is_some() && key(&story) != before, "{name}");
+        let ap = story.ap;
+        let counters = story.rig.air(|air| air.access_point(ap).counters());
+        assert_eq!(counters.handshakes, 2, "{name}");
+        assert_eq!(counters.replays, 0, "{name}");
+        assert_eq!(story.rig.handle.all_violations(), Vec::<String>::new());
+    }
+}
+
+/// The third rung: a chip of which one interface is dead until its RESET.
+#[test]
+fn an_interface_that_went_deaf_is_reset_and_the_chip_is_not_restarted() {
+    let mut story = story();
+    let boots = story.rig.device.transport().stats().boot_bytes;
+    let took = heals(&mut story, "deaf interface", |story| {
+        story.lmac(|lmac| lmac.go_deaf(Deafness::Interface(0), Cure::Download));
+    });
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(
+        counts(&story),
+        [0, 0, 1, 0, 0, 0, 0],
+        "{}",
+        story.rig.device.recovery()
+    );
+    assert_eq!(story.rig.device.transport().stats().boot_bytes, boots);
+    let lost = story.rig.stack.events.iter().filter(|event| {
+        matches!(
+            event,
+            Event::ConnectionLost {
+                reason: LossReason::Reset,
+                ..
+            }
+        )
+    });
+    assert_eq!(lost.count(), 1);
+}
+
+/// Commands are not confirmed any more, the RESET of the third rung among them: the fourth helps.
+#[test]
+fn a_chip_that_is_deaf_to_commands_is_restarted_after_the_reset_did_not_help() {
+    let mut story = story();
+    heals(&mut story, "deaf to commands", |story| {
+        story.lmac(|lmac| lmac.go_deaf(Deafness::Commands, Cure::WifiRestart));
+        story
+            .rig
+            .ask(Request::ReadCounters)
+            .expect("there is room for a request");
+    });
+    assert_eq!(counts(&story), [0, 0, 1, 1, 0, 1, 0]);
+}
+
+/// Bluetooth was on when the card had to be reset: it is on again before Wi-Fi is, and whoever drives it knows.
+#[test]
+fn bluetooth_comes_back_after_a_card_reset_if_that_is_wanted() {
+    for again in [true, false] {
+        let mut story = story_with(RecoveryPolicy {
+            bluetooth_again: again,
+            ..RecoveryPolicy::default()
+        });
+        story.rig.handle.with_chip(|chip| chip.set_bluetooth(true));
+        let took = heals(&mut story, "hung", hang);
+        assert!(took < Duration::from_secs(3) + download(&story), "{took:?}");
+        assert_eq!(counts(&story), [0, 0, 0, 1, 1, 1, 0]);
+        let on = story.rig.handle.with_chip(|chip| chip.is_bluetooth_on());
+        assert_eq!(on, again);
+        let told: Vec<_> = story
+            .rig
+            .stack
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::CardReset { done, bluetooth } => Some((*done, *bluetooth)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(false, true), (true, again)]);
+    }
 }

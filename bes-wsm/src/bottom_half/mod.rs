@@ -292,6 +292,8 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             client.returned(frame, tag, ReturnReason::ConfirmLost, now);
         }
         self.last_confirm = now;
+        // What was given up here says nothing about the chip before it had its time to answer.
+        self.sweep_at = now.after(PROGRESS_TIMEOUT);
     }
 
     /// Does what there is to do: receives, sends, and looks after deadlines, until nothing is left or the bound of one

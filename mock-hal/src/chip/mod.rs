@@ -111,6 +111,12 @@ impl Chip {
         self.wifi
     }
 
+    /// Switches the Bluetooth subsystem, as its own driver would over another bus.
+    pub fn set_bluetooth(&mut self, on: bool) {
+        self.bluetooth = on;
+        self.bluetooth_awake = on;
+    }
+
     /// Whether the Bluetooth subsystem is on.
     pub fn is_bluetooth_on(&self) -> bool {
         self.bluetooth

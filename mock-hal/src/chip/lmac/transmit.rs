@@ -224,6 +224,10 @@ impl<M: Medium> Lmac<M> {
         let mut ready = transmitter.own.front().map(|head| head.ready);
         let stalled = self.stalled_until();
         for head in heads() {
+            if self.is_deaf_on(head.interface) {
+                // Not even its lifetime is looked after.
+                continue;
+            }
             let at = if self.is_held(head) {
                 head.expires
             } else {
@@ -237,7 +241,6 @@ impl<M: Medium> Lmac<M> {
     /// Whether a host frame has to wait for the end of a scan or of a power-save handshake.
     fn is_held(&self, frame: &TxFrame) -> bool {
         self.scan.is_some()
-            || self.is_deaf_on(frame.interface)
             || self.interfaces[usize::from(frame.interface)]
                 .power
                 .holds_frames()
@@ -276,6 +279,9 @@ impl<M: Medium> Lmac<M> {
             let Some(head) = self.transmitter.queues[queue].front() else {
                 continue;
             };
+            if self.is_deaf_on(head.interface) {
+                continue;
+            }
             if head.expires.is_due(now) {
                 self.drop_head(queue, status::LIFETIME_EXCEEDED, now);
                 return true;

@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <net/cfg80211.h>
+#include <net/if_inet6.h>
 #include <net/mac80211.h>
 
 #include "mac80211_shim.h"
@@ -48,6 +49,23 @@ void bes_hw_can_replace_keys(struct ieee80211_hw *hw)
 void bes_random_address(u8 *address, const u8 *base, const u8 *mask)
 {
 	get_random_mask_addr(address, base, mask);
+}
+
+unsigned int bes_ipv6_addresses(struct inet6_dev *idev, u8 (*addresses)[16], unsigned int room)
+{
+	unsigned int count = 0;
+#if IS_ENABLED(CONFIG_IPV6)
+	struct inet6_ifaddr *address;
+
+	read_lock_bh(&idev->lock);
+	list_for_each_entry(address, &idev->addr_list, if_list) {
+		if (count < room)
+			memcpy(addresses[count], &address->addr, sizeof(*addresses));
+		count++;
+	}
+	read_unlock_bh(&idev->lock);
+#endif
+	return count;
 }
 
 void bes_return_txq(struct ieee80211_hw *hw, struct ieee80211_txq *txq)

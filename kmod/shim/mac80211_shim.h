@@ -13,6 +13,7 @@ struct device;
 struct ieee80211_hw;
 struct ieee80211_tx_info;
 struct ieee80211_txq;
+struct inet6_dev;
 struct page;
 struct sk_buff;
 struct sk_buff_head;
@@ -30,6 +31,11 @@ void bes_hw_can_replace_keys(struct ieee80211_hw *hw);
 
 /* get_random_mask_addr(): @mask says which bits of @base stay. */
 void bes_random_address(u8 *address, const u8 *base, const u8 *mask);
+
+/*
+ * The IPv6 addresses of an interface, as many as there is @room for; how many there are. 0 without CONFIG_IPV6. Any context.
+ */
+unsigned int bes_ipv6_addresses(struct inet6_dev *idev, u8 (*addresses)[16], unsigned int room);
 
 /* ieee80211_return_txq() without force, and ieee80211_txq_schedule_end(). */
 void bes_return_txq(struct ieee80211_hw *hw, struct ieee80211_txq *txq);

@@ -12,9 +12,10 @@
 //! A mailbox is closed when its owner ends: what is in it is answered with "given up", and so is whatever comes later.
 //! So a callback returns within its limit, whatever happened to the bus.
 
+use crate::abstractions::bottom_halves::BottomHalvesOff;
 use crate::abstractions::bus_thread::Bell;
 use crate::abstractions::completion::Once;
-use crate::abstractions::mac80211::{self, MaySleep};
+use crate::abstractions::mac80211::{self, MaySleep, MAX_IPV6_ADDRESSES};
 use crate::abstractions::skb::SkBuffQueue;
 use crate::debugfs::Inspection;
 use crate::errno;
@@ -31,9 +32,10 @@ use bes_mac80211::types::{MacAddress, TxInfo};
 use bes_mac80211::wake::{WakePattern, WakeTriggers, MAX_PATTERNS};
 use bes_wsm::wire::mib::counters::Counters;
 use bes_wsm::wire::InterfaceId;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use kernel::prelude::*;
-use kernel::sync::{new_spinlock, Arc, SpinLock};
+use kernel::sync::{new_spinlock, Arc, SpinLock, SpinLockGuard};
 
 /// Most requests that wait in the mailbox. mac80211 makes one at a time for each interface, and a few dozen that nobody
 /// waits for when an interface comes up.
@@ -165,6 +167,8 @@ pub(crate) enum Owned {
     Suspend(KBox<OwnedTriggers>),
     /// [`Request::ArpAddresses`], with how many there are.
     ArpAddresses(InterfaceId, [[u8; 4]; 4], usize),
+    /// [`Request::NeighbourAddresses`], with how many there are.
+    NeighbourAddresses(InterfaceId, [[u8; 16]; MAX_IPV6_ADDRESSES], usize),
 }
 
 impl Owned {
@@ -188,6 +192,12 @@ impl Owned {
                 *interface,
                 addresses.get(..*count).unwrap_or(addresses),
             )),
+            Self::NeighbourAddresses(interface, addresses, count) => {
+                with(Request::NeighbourAddresses(
+                    *interface,
+                    addresses.get(..*count).unwrap_or(addresses),
+                ))
+            }
         }
     }
 }
@@ -324,6 +334,27 @@ pub(crate) struct Calls {
     pub(crate) counters: EntranceCounters,
 }
 
+/// The mailbox, locked. Bottom halves are off, because addresses change in them too.
+struct Locked<'a> {
+    mailbox: SpinLockGuard<'a, Mailbox>,
+    /// Behind the guard, which goes first.
+    _off: BottomHalvesOff,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Mailbox;
+
+    fn deref(&self) -> &Mailbox {
+        &self.mailbox
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Mailbox {
+        &mut self.mailbox
+    }
+}
+
 impl Calls {
     /// An open mailbox whose owner is woken by `bell`.
     ///
@@ -352,9 +383,17 @@ impl Calls {
         )
     }
 
+    fn lock(&self) -> Locked<'_> {
+        let off = BottomHalvesOff::new();
+        Locked {
+            mailbox: self.mailbox.lock(),
+            _off: off,
+        }
+    }
+
     fn put(&self, posted: Posted) -> Result<(), RequestError> {
         {
-            let mut mailbox = self.mailbox.lock();
+            let mut mailbox = self.lock();
             if !mailbox.open {
                 return Err(RequestError::Aborted);
             }
@@ -418,7 +457,7 @@ impl Calls {
     /// [`ENODEV`] if there is no owner any more, [`EBUSY`] if too many ask.
     pub(crate) fn inspect(&self, inspection: Arc<Inspection>) -> Result {
         {
-            let mut mailbox = self.mailbox.lock();
+            let mut mailbox = self.lock();
             if !mailbox.open {
                 return Err(ENODEV);
             }
@@ -445,7 +484,7 @@ impl Calls {
     ) -> Result<[u64; FIGURES]> {
         let sample = Sample::new(interface, chip)?;
         {
-            let mut mailbox = self.mailbox.lock();
+            let mut mailbox = self.lock();
             if !mailbox.open {
                 return Err(ENODEV);
             }
@@ -460,22 +499,22 @@ impl Calls {
 
     /// The owner: takes the wish of a reader of the figures.
     pub(crate) fn take_sample(&self) -> Option<Arc<Sample>> {
-        self.mailbox.lock().samples.pop()
+        self.lock().samples.pop()
     }
 
     /// The owner: takes the wish of a reader of debugfs.
     pub(crate) fn take_inspection(&self) -> Option<Arc<Inspection>> {
-        self.mailbox.lock().inspections.pop()
+        self.lock().inspections.pop()
     }
 
     /// The owner: takes the oldest request.
     pub(crate) fn take(&self) -> Option<Posted> {
-        self.mailbox.lock().posted.remove(0).ok()
+        self.lock().posted.remove(0).ok()
     }
 
     /// The owner: there was no room for this one; it stays the oldest.
     pub(crate) fn put_back(&self, posted: Posted) {
-        let refused = self.mailbox.lock().posted.insert_within_capacity(0, posted);
+        let refused = self.lock().posted.insert_within_capacity(0, posted);
         if refused.is_err() {
             // Others came meanwhile and filled the box; who waits for this one runs into its limit.
             self.counters.failures.fetch_add(1, Ordering::Relaxed);
@@ -485,7 +524,7 @@ impl Calls {
     /// The owner ends: every request is answered, and nothing more is taken. Frames are the owner's to give back.
     pub(crate) fn close(&self) {
         let (posted, inspections, samples) = {
-            let mut mailbox = self.mailbox.lock();
+            let mut mailbox = self.lock();
             mailbox.open = false;
             (
                 core::mem::take(&mut mailbox.posted),

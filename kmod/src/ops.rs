@@ -18,7 +18,7 @@ use crate::abstractions::mac80211::vif::{LinkChange, Vif, VifChange, VifKind};
 use crate::abstractions::mac80211::wake::{WakeTriggers, Woken};
 use crate::abstractions::mac80211::{
     AmpduAction, Atomic, Filter, HardwareChange, LowLevelStatistics, MaySleep, Operations,
-    QueueParameters,
+    QueueParameters, MAX_IPV6_ADDRESSES,
 };
 use crate::abstractions::skb::SkBuff;
 use crate::calls::{Calls, GroupList, Life, Owned, OwnedScan};
@@ -225,6 +225,19 @@ impl Operations for MacOperations {
                 dynamic_timeout: Duration::from_millis(u64::try_from(timeout).unwrap_or(0)),
             };
             self.tell(Request::PowerSave(interface, parameters));
+        }
+    }
+
+    fn ipv6_changed(
+        &self,
+        _context: &Atomic,
+        vif: &Vif,
+        count: usize,
+        addresses: [[u8; 16]; MAX_IPV6_ADDRESSES],
+    ) {
+        if let Some(interface) = interface(vif) {
+            self.calls
+                .tell(Owned::NeighbourAddresses(interface, addresses, count));
         }
     }
 

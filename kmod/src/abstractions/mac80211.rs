@@ -118,6 +118,9 @@ pub(crate) struct LowLevelStatistics {
     pub(crate) rts_successes: u32,
 }
 
+/// Most IPv6 addresses of an interface that are told; of further ones only how many there are.
+pub(crate) const MAX_IPV6_ADDRESSES: usize = 4;
+
 /// What a driver does for mac80211. Its value is shared by all callbacks.
 ///
 /// Each method is one member of `struct ieee80211_ops`; its documentation there says when it is called.
@@ -152,6 +155,16 @@ pub(crate) trait Operations: Send + Sync + Sized + 'static {
 
     /// The configuration of an interface changed.
     fn vif_changed(&self, context: &MaySleep, vif: &Vif, change: vif::VifChange);
+
+    /// The IPv6 addresses of an interface changed: how many there are, and as many as are known. Never without
+    /// `CONFIG_IPV6`.
+    fn ipv6_changed(
+        &self,
+        context: &Atomic,
+        vif: &Vif,
+        count: usize,
+        addresses: [[u8; 16]; MAX_IPV6_ADDRESSES],
+    );
 
     /// The configuration of its only link changed.
     fn link_changed(&self, context: &MaySleep, vif: &Vif, change: vif::LinkChange);

@@ -7,6 +7,7 @@
 //! | [`sdio`] | drivers for SDIO functions, commands, the function's interrupt |
 //! | [`scatterlist`] | memory of a data transfer, as the MMC core wants it |
 //! | [`bus_thread`] | the thread that owns the bus, and the bell that wakes it |
+//! | [`bottom_halves`] | bottom halves off, for locks that they take too |
 //! | [`burst`] | the pages of a burst |
 //! | [`completion`] | something that happens once, and waiting for it with a limit |
 //! | [`core_dump`] | device core dumps |
@@ -23,6 +24,7 @@
 
 mod bindings;
 
+pub(crate) mod bottom_halves;
 pub(crate) mod burst;
 pub(crate) mod bus_thread;
 pub(crate) mod clock;

@@ -14,6 +14,8 @@ use super::wake::{WakeReason, WakeTriggers};
 use super::{
     AmpduAction, Atomic, Filter, HardwareChange, MaySleep, Operations, Private, QueueParameters,
 };
+#[cfg(CONFIG_IPV6)]
+use super::MAX_IPV6_ADDRESSES;
 use core::ffi::{c_int, c_uint};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -189,6 +191,12 @@ impl<T: Operations> Callbacks<T> {
         } else {
             None
         },
+        #[cfg(CONFIG_IPV6)]
+        ipv6_addr_change: if T::HAS_IPV6_CHANGED {
+            Some(Self::ipv6_addr_change)
+        } else {
+            None
+        },
         reconfig_complete: if T::HAS_RECONFIG_COMPLETE {
             Some(Self::reconfig_complete)
         } else {
@@ -358,6 +366,25 @@ impl<T: Operations> Callbacks<T> {
         };
         // SAFETY: By the safety requirements.
         unsafe { data::<T>(hw).vif_changed(&SLEEPS, Vif::from_ptr(vif), change) };
+    }
+
+    /// # Safety
+    ///
+    /// See [`Callbacks`].
+    #[cfg(CONFIG_IPV6)]
+    unsafe extern "C" fn ipv6_addr_change(
+        hw: *mut bindings::ieee80211_hw,
+        vif: *mut bindings::ieee80211_vif,
+        idev: *mut bindings::inet6_dev,
+    ) {
+        let mut addresses = [[0; 16]; MAX_IPV6_ADDRESSES];
+        let room = MAX_IPV6_ADDRESSES as c_uint;
+        // SAFETY: `idev` is valid during the call, and there is room for as many addresses.
+        let count = unsafe { bindings::bes_ipv6_addresses(idev, addresses.as_mut_ptr(), room) };
+        // SAFETY: By the safety requirements.
+        unsafe {
+            data::<T>(hw).ipv6_changed(&ATOMIC, Vif::from_ptr(vif), count as usize, addresses)
+        };
     }
 
     /// # Safety

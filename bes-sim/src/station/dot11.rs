@@ -47,6 +47,10 @@ pub mod subtype {
     pub const ASSOC_REQUEST: u8 = 0x00;
     /// Association response.
     pub const ASSOC_RESPONSE: u8 = 0x10;
+    /// Reassociation request.
+    pub const REASSOC_REQUEST: u8 = 0x20;
+    /// Reassociation response.
+    pub const REASSOC_RESPONSE: u8 = 0x30;
     /// Probe response.
     pub const PROBE_RESPONSE: u8 = 0x50;
     /// Beacon.
@@ -79,12 +83,26 @@ pub fn authentication(bssid: MacAddress, own: MacAddress) -> Vec<u8> {
     frame
 }
 
-/// Association request with the rates of the band, HT and WMM if the network has them.
-pub fn association_request(bss: &Bss, own: MacAddress) -> Vec<u8> {
-    let mut frame = management(subtype::ASSOC_REQUEST, bss.bssid, own);
+/// Association request with the rates of the band, HT and WMM if the network has them; a reassociation request if the
+/// station comes from an access point of the network. `uapsd`: QoS information of the station, whose low four bits are the
+/// categories that it wants delivered in service periods: voice, video, background, best effort.
+pub fn association_request(
+    bss: &Bss,
+    own: MacAddress,
+    from: Option<MacAddress>,
+    uapsd: u8,
+) -> Vec<u8> {
+    let kind = match from {
+        None => subtype::ASSOC_REQUEST,
+        Some(_) => subtype::REASSOC_REQUEST,
+    };
+    let mut frame = management(kind, bss.bssid, own);
     let privacy = bss.capability & 0x0010;
     frame.extend((0x0401 | privacy).to_le_bytes());
     frame.extend(3_u16.to_le_bytes());
+    if let Some(from) = from {
+        frame.extend(from.0);
+    }
     frame.extend([0, bss.ssid.len() as u8]);
     frame.extend(&bss.ssid);
     if bss.channel <= 14 {
@@ -105,7 +123,7 @@ pub fn association_request(bss: &Bss, own: MacAddress) -> Vec<u8> {
         frame.extend([0; 7]);
     }
     if bss.wmm {
-        frame.extend([221, 7, 0x00, 0x50, 0xF2, 2, 0, 1, 0]);
+        frame.extend([221, 7, 0x00, 0x50, 0xF2, 2, 0, 1, uapsd]);
     }
     frame
 }

@@ -141,6 +141,12 @@ pub struct Station {
     pairwise: Option<[u8; 16]>,
     /// The access point moves then, to this channel and width.
     moving: Option<(Instant, Channel, ChannelType)>,
+    /// QoS information for the next association: categories that are delivered in service periods (U-APSD).
+    pub uapsd: u8,
+    /// The last access point with which an association stood.
+    last: Option<MacAddress>,
+    /// The access point from which this attempt comes.
+    from: Option<MacAddress>,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +171,9 @@ impl Station {
             beacons: 0,
             pairwise: None,
             moving: None,
+            uapsd: 0,
+            last: None,
+            from: None,
         }
     }
 
@@ -223,6 +232,14 @@ impl Station {
         self.begin(target, now);
     }
 
+    /// Connects with a reassociation: to the access point that the station was with last, or from there to another one of
+    /// its network.
+    pub fn reassociate(&mut self, bss: &Bss, passphrase: Option<&str>, now: Instant) {
+        let from = self.last;
+        self.connect(bss, passphrase, now);
+        self.from = from;
+    }
+
     /// The driver lost the connection without its access point hearing of it: connects to the same network again, with
     /// keys of its own.
     pub fn reconnect(&mut self, now: Instant) {
@@ -252,6 +269,7 @@ impl Station {
         }
         self.failure = None;
         self.connected_at = None;
+        self.from = None;
         self.moving = None;
         self.pairwise = None;
         self.target = Some(target);
@@ -375,7 +393,9 @@ impl Station {
                 self.hear_own(frame, now);
             }
             subtype::AUTH => self.handle_authentication(frame, now),
-            subtype::ASSOC_RESPONSE => self.handle_association(frame, now),
+            subtype::ASSOC_RESPONSE | subtype::REASSOC_RESPONSE => {
+                self.handle_association(frame, now)
+            }
             subtype::DEAUTH | subtype::DISASSOC => self.handle_disconnect(frame),
             subtype::DATA | subtype::QOS_DATA => {
                 if let Some((_, ETHERTYPE_EAPOL, packet)) = dot11::parse_data(frame, stripped) {
@@ -451,7 +471,7 @@ impl Station {
 
     fn associate(&mut self, attempts: u32, now: Instant) {
         let Some(bss) = self.bss() else { return };
-        let frame = dot11::association_request(bss, self.own);
+        let frame = dot11::association_request(bss, self.own, self.from, self.uapsd);
         self.wishes.push_back(Wish::Send { frame, mark: None });
         self.state = State::Associating {
             attempts,
@@ -487,6 +507,7 @@ impl Station {
         let Some(target) = self.target.clone() else {
             return;
         };
+        self.last = Some(target.bss.bssid);
         let aid = u16::from_le_bytes([aid_low, aid_high]) & 0x3FFF;
         self.wishes
             .push_back(Wish::Associated(association(&target.bss, aid)));

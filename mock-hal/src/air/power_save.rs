@@ -99,9 +99,12 @@ impl PowerSave {
         self.delivery & category.bit() != 0
     }
 
-    /// Whether a frame of this category may be sent now.
+    /// Whether a frame of this category may be sent now. A poll fetches what is not delivered in service periods, unless
+    /// everything is.
     pub fn may_send(&self, category: Category) -> bool {
-        !self.dozing || self.polled || (self.service > 0 && self.is_delivered(category))
+        !self.dozing
+            || (self.polled && self.shows(category))
+            || (self.service > 0 && self.is_delivered(category))
     }
 
     /// Frames left in the service period.
@@ -205,5 +208,8 @@ mod tests {
         ps.handle_sent(true);
         assert!(!ps.may_send(Category::Voice));
         assert!(!ps.shows(Category::Voice) && ps.shows(Category::BestEffort));
+        // A poll fetches what no service period delivers.
+        ps.poll();
+        assert!(!ps.may_send(Category::Voice) && ps.may_send(Category::BestEffort));
     }
 }

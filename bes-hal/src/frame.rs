@@ -10,6 +10,8 @@
 pub struct NoRoom;
 
 /// A frame on its way down: owned, contiguous, with room in front and behind. Linux: `struct sk_buff`.
+///
+/// Where its bytes lie, modulo 4, does not change when the frame is moved: the driver looks once, when it takes the frame.
 pub trait TxFrame {
     /// The bytes of the frame.
     fn bytes(&self) -> &[u8];

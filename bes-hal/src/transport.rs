@@ -31,7 +31,7 @@ impl Spans {
         match self.spans.get_mut(self.count) {
             Some(entry) => {
                 *entry = span;
-                self.count = self.count.saturating_add(1);
+                self.count = self.count.wrapping_add(1);
                 true
             }
             None => false,
@@ -101,6 +101,9 @@ pub struct SlotClass {
     pub index: u8,
     /// The message must travel in a transfer of its own.
     pub alone: bool,
+    /// Shortest and longest message of the size class, header included, in bytes: whoever has seen one message of a class
+    /// knows which others belong to it.
+    pub lengths: (u16, u16),
 }
 
 /// A change of the chip's life cycle that takes time.

@@ -18,19 +18,49 @@ const PER_256_BYTES: [u32; 22] = [
 /// Estimated time of a frame of `len` bytes that goes out at once, in microseconds.
 #[inline]
 pub(crate) fn estimate(rate: RateId, len: u16) -> u32 {
-    let per_256 = PER_256_BYTES
+    let cost = COSTS
         .get(usize::from(rate.raw()))
         .copied()
-        .unwrap_or(2048);
-    let overhead = if rate.is_ht() {
-        30
-    } else if rate < RateId::OFDM_6 {
-        300
-    } else {
-        100
-    };
+        .unwrap_or(SLOWEST);
     // At most 65535 * 2048, which fits.
-    (u32::from(len).wrapping_mul(per_256) >> 8).wrapping_add(overhead)
+    (u32::from(len).wrapping_mul(cost.per_256) >> 8).wrapping_add(cost.overhead)
+}
+
+/// What a frame costs at one rate, in microseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    per_256: u32,
+    overhead: u32,
+}
+
+const SLOWEST: Cost = Cost {
+    per_256: 2048,
+    overhead: 300,
+};
+
+/// By rate id.
+static COSTS: [Cost; PER_256_BYTES.len()] = costs();
+
+const fn costs() -> [Cost; PER_256_BYTES.len()] {
+    let mut costs = [SLOWEST; PER_256_BYTES.len()];
+    let mut rest: &mut [Cost] = &mut costs;
+    let mut times: &[u32] = &PER_256_BYTES;
+    let mut id = 0_u8;
+    while let ([cost, others @ ..], [per_256, slower @ ..]) = (rest, times) {
+        let overhead = match RateId::new(id) {
+            Some(rate) if rate.is_ht() => 30,
+            Some(rate) if rate.raw() < RateId::OFDM_6.raw() => 300,
+            _ => 100,
+        };
+        *cost = Cost {
+            per_256: *per_256,
+            overhead,
+        };
+        id = id.wrapping_add(1);
+        rest = others;
+        times = slower;
+    }
+    costs
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use crate::airtime::estimate;
 use crate::control::Control;
-use crate::encapsulation::{encapsulate, TxContext};
+use crate::encapsulation::{encapsulate, template, TxContext};
 use crate::policy_upload::PolicyUpload;
-use crate::queue::{Departed, Departure, FifoSet, FrameNumber, Loader, Record, Removed};
+use crate::queue::{Departed, Departure, FifoId, FifoSet, FrameNumber, Loader, Record, Removed};
 use crate::rate_policy::{Acquisition, RatePolicies};
 use crate::scheduler::Turn;
 use crate::session::Core;
@@ -13,8 +13,8 @@ use crate::types::Cipher;
 use bes_hal::frame::TxFrame;
 use bes_hal::{Instant, Memory};
 use bes_wsm::client::{FrameSink, Offer, Outgoing};
-use bes_wsm::wire::tx::TransmitConfirm;
-use bes_wsm::wire::InterfaceId;
+use bes_wsm::wire::tx::{TransmitConfirm, TransmitTemplate};
+use bes_wsm::wire::{InterfaceId, RatePolicyIndex};
 
 /// Longest time that a frame is taken to occupy the air with all its attempts, in microseconds.
 const LONGEST_ON_AIR: u32 = 50_000;
@@ -90,8 +90,11 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
     ) -> TurnEnd<F> {
         let fifo = turn.fifo;
         let (mut frames, mut bytes, mut airtime) = (0_u16, 0_u32, 0_u32);
+        let mut template = None;
         let end = loop {
             let mut loader = Encapsulate {
+                fifo,
+                template: &mut template,
                 control: &mut self.control,
                 policies: &mut self.policies,
                 upload: &mut self.upload,
@@ -108,7 +111,8 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
                 } => {
                     frames = frames.wrapping_add(1);
                     bytes = bytes.wrapping_add(u32::from(len));
-                    airtime = airtime.saturating_add(estimate(rate, len));
+                    // No batch has as many frames as it takes to leave the range.
+                    airtime = airtime.wrapping_add(estimate(rate, len));
                     let outgoing = Outgoing {
                         frame,
                         tag: number,
@@ -144,6 +148,9 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
 
 /// Makes the message around a frame, unless something has to happen first.
 struct Encapsulate<'a, M: Memory> {
+    fifo: FifoId,
+    /// What the frames with one policy have in common.
+    template: &'a mut Option<(RatePolicyIndex, TransmitTemplate)>,
     control: &'a mut Control<M>,
     policies: &'a mut RatePolicies,
     upload: &'a mut PolicyUpload,
@@ -158,18 +165,34 @@ impl<F: TxFrame, M: Memory> Loader<F> for Encapsulate<'_, M> {
         {
             return Departure::Stay;
         }
-        let policy = match self.policies.acquire(record.info.rates, record.info.band) {
-            Acquisition::Ready(policy) => policy,
-            Acquisition::NeedsUpload => {
-                *self.stirred |= self.upload.want();
-                return Departure::Stay;
+        let (series, band) = (record.info.rates, record.info.band);
+        if !self.policies.acquire_latest(series, band) {
+            match self.policies.acquire(series, band) {
+                Acquisition::Ready(_) => *self.template = None,
+                Acquisition::NeedsUpload => {
+                    *self.stirred |= self.upload.want();
+                    return Departure::Stay;
+                }
+                Acquisition::Exhausted => return Departure::Stay,
             }
-            Acquisition::Exhausted => return Departure::Stay,
+        }
+        let policy = self.policies.latest();
+        let known = self
+            .template
+            .as_ref()
+            .is_some_and(|(of, _)| *of == policy.index);
+        if !known {
+            *self.template = Some((policy.index, template(self.fifo, policy, self.context)));
+        }
+        let Some((_, template)) = self.template else {
+            // It was put there just now.
+            return Departure::Stay;
         };
-        match encapsulate(frame, record, &policy, self.context) {
+        match encapsulate(frame, record, policy, template, self.context) {
             Ok(()) => Departure::Go,
             Err(refused) => {
-                self.policies.release(policy.index);
+                let index = policy.index;
+                self.policies.release(index);
                 Departure::Refuse(refused)
             }
         }

@@ -250,7 +250,8 @@ where
         info: TxInfo,
         now: Instant,
     ) -> Result<(), (S::Frame, TxRefused)> {
-        if self.state != State::Running || !self.host_runs {
+        // Every frame asks, and what belongs to the other states is not to be compared.
+        if !matches!(self.state, State::Running) || !self.host_runs {
             return Err((frame, TxRefused::NotRunning));
         }
         self.core.transmit(interface, frame, info, now)
@@ -264,7 +265,7 @@ where
         // Between two keys nobody can say yet how a frame is to be protected: it waits where it is.
         let vif = world.vif(interface);
         let takes_frames = vif.is_some_and(|vif| vif.rekey.is_none());
-        if self.state != State::Running || !self.host_runs || !takes_frames {
+        if !matches!(self.state, State::Running) || !self.host_runs || !takes_frames {
             return 0;
         }
         let queues = &self.core.queues;

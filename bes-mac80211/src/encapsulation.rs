@@ -11,18 +11,18 @@
 //!
 //! Source: file 30, sections 3.1 to 3.5 and 3.11, without D5 to D8, D24 and D37; file 20, section 12.
 
-use crate::mpdu::{is_eapol, FrameControl};
+use crate::fifo::FifoId;
+use crate::rate::RateSeries;
 use crate::rate_policy::Policy;
 use crate::record::Record;
 use crate::tx::{TxDrop, TxOutcome, TxRefused, TxStatus, TIME_STAMP};
-use crate::types::AccessCategory;
 use bes_hal::frame::{NoRoom, TxFrame};
 use bes_wsm::client::ReturnReason;
 use bes_wsm::wire::tx::{
-    EptaPriority, HtFormat, HtTxParameters, TransmitConfirm, TransmitHeader, TxFlags, SHIFT_LEN,
-    TRANSMIT_HEADER_LEN,
+    EptaPriority, HtFormat, HtTxParameters, TransmitConfirm, TransmitHeader, TransmitTemplate,
+    TxFlags,
 };
-use bes_wsm::wire::{PacketId, RateId, Tu};
+use bes_wsm::wire::{LinkId, PacketId, RateId, Tu};
 
 /// How often the chip may give the same frame back unsent (file 30, section 3.6).
 const MAX_REQUEUES: u8 = 5;
@@ -38,6 +38,21 @@ pub(crate) struct TxContext {
     pub(crate) millis: u64,
 }
 
+/// What the headers of all frames of a FIFO with the same policy have in common.
+pub(crate) fn template(fifo: FifoId, policy: &Policy, context: &TxContext) -> TransmitTemplate {
+    TransmitTemplate::new(&TransmitHeader {
+        interface: fifo.interface,
+        packet: PacketId::from_raw(0),
+        max_rate: policy.max_rate,
+        queue: fifo.access_category.queue(),
+        link: LinkId::BSS,
+        flags: TxFlags::new().with_policy(policy.index),
+        expire: Tu(0),
+        ht: HtTxParameters::new().with_format(ht_format(policy.max_rate, context.greenfield)),
+        frame_len: 0,
+    })
+}
+
 /// Makes the TRANSMIT message around a frame, but for the packet id and the sequence number. Leaves the frame as it was if
 /// it fails; its policy is the caller's to release.
 ///
@@ -49,60 +64,32 @@ pub(crate) fn encapsulate<F: TxFrame>(
     frame: &mut F,
     record: &mut Record,
     policy: &Policy,
+    template: &TransmitTemplate,
     context: &TxContext,
 ) -> Result<(), TxRefused> {
     let outline = record.outline;
     let trailer = usize::from(outline.trailer);
-    // The chip's bus master wants the 802.11 header on a multiple of 4 in host memory, as the transfer starts with the
-    // message. At an odd address nothing helps, and the bus has to copy.
-    let bytes = frame.bytes();
-    let shifted = bytes.as_ptr().addr() & 3 == 2;
-    let (offset, front) = if shifted {
-        const {
-            (
-                shorten(TRANSMIT_HEADER_LEN + SHIFT_LEN),
-                TRANSMIT_HEADER_LEN + SHIFT_LEN,
-            )
-        }
-    } else {
-        const { (shorten(TRANSMIT_HEADER_LEN), TRANSMIT_HEADER_LEN) }
-    };
-    let epta_priority = if context.bluetooth {
-        priority(
-            bytes,
-            record.info.access_category,
-            usize::from(outline.body),
-        )
-    } else {
-        EptaPriority::None
-    };
-    let header = TransmitHeader {
-        interface: record.fifo.interface,
-        packet: PacketId::from_raw(0),
-        max_rate: policy.max_rate,
-        queue: record.info.access_category.queue(),
-        link: record.info.link,
-        flags: TxFlags::new()
-            .with_epta_priority(epta_priority)
-            .with_policy(policy.index)
-            .with_shifted(shifted),
-        expire: Tu(0),
-        ht: HtTxParameters::new().with_format(ht_format(policy.max_rate, context.greenfield)),
-        frame_len: outline.len.wrapping_add(u16::from(outline.trailer)),
-    };
-
     // Nobody knows whether the chip reads the time stamp, so a frame without room for it goes without.
     let stamped = frame.put(trailer.wrapping_add(TIME_STAMP)).is_ok();
     if !stamped {
         frame.put(trailer).map_err(|NoRoom| TxRefused::NoRoom)?;
     }
-    if frame.push(front).is_err() {
+    if frame.push(outline.front()).is_err() {
         frame.trim(usize::from(outline.len));
         return Err(TxRefused::NoRoom);
     }
     let bytes = frame.bytes_mut();
-    if header.write(bytes).is_err() {
-        frame.pull(front);
+    let flags = if context.bluetooth {
+        outline.flags
+    } else {
+        outline.flags.with_epta_priority(EptaPriority::None)
+    };
+    let frame_len = outline.len.wrapping_add(u16::from(outline.trailer));
+    if template
+        .write(record.info.link, flags, frame_len, bytes)
+        .is_err()
+    {
+        frame.pull(outline.front());
         frame.trim(usize::from(outline.len));
         return Err(TxRefused::TooLong);
     }
@@ -113,15 +100,7 @@ pub(crate) fn encapsulate<F: TxFrame>(
     record.policy = policy.index;
     record.rate = policy.max_rate;
     record.rates = policy.series;
-    record.offset = offset;
     Ok(())
-}
-
-/// A small length as a byte.
-const fn shorten(len: usize) -> u8 {
-    assert!(len < 256);
-    let [low, ..] = len.to_le_bytes();
-    low
 }
 
 /// HT parameters follow the rate. The C driver took a flag of the rate table for the MCS bit and marked most legacy
@@ -135,26 +114,10 @@ const fn ht_format(rate: RateId, greenfield: bool) -> HtFormat {
     }
 }
 
-/// How urgent a frame is against Bluetooth (file 20, section 4.3). `body` is where its body starts.
-#[inline(always)]
-fn priority(frame: &[u8], access_category: AccessCategory, body: usize) -> EptaPriority {
-    if is_eapol(frame, body) {
-        EptaPriority::Eapol
-    } else if !FrameControl::of(frame).is_data() {
-        EptaPriority::Management
-    } else {
-        match access_category {
-            AccessCategory::Voice => EptaPriority::Voice,
-            AccessCategory::Video => EptaPriority::Management,
-            AccessCategory::BestEffort | AccessCategory::Background => EptaPriority::Data,
-        }
-    }
-}
-
 /// Takes everything off a frame that [`encapsulate`] put around it.
 #[inline]
 pub(crate) fn restore<F: TxFrame>(frame: &mut F, record: &Record) {
-    frame.pull(usize::from(record.offset));
+    frame.pull(record.outline.front());
     frame.trim(usize::from(record.outline.len));
 }
 
@@ -169,11 +132,15 @@ pub(crate) const fn may_go_back(record: &Record) -> bool {
 pub(crate) fn outcome(record: &Record, confirm: &TransmitConfirm) -> TxStatus {
     let failures = confirm.ack_failures;
     let acked = confirm.status.is_success();
-    // The acknowledged attempt is not among the failures; a failed frame without any was never sent.
-    let attempts = if acked || failures > 0 {
-        u32::from(failures).wrapping_add(1)
+    let rates = if acked && failures == 0 {
+        // As it mostly is.
+        record.rates.once()
+    } else if acked || failures > 0 {
+        // The acknowledged attempt is not among the failures.
+        record.rates.used(u32::from(failures).wrapping_add(1))
     } else {
-        0
+        // A failed frame without any was never sent.
+        RateSeries::EMPTY
     };
     TxStatus {
         outcome: if acked {
@@ -181,7 +148,7 @@ pub(crate) fn outcome(record: &Record, confirm: &TransmitConfirm) -> TxStatus {
         } else {
             TxOutcome::Failed(confirm.status)
         },
-        rates: record.rates.used(attempts),
+        rates,
         final_rate: confirm.rate.known(),
         ack_failures: failures,
         aggregated: confirm.flags.aggregated(),

@@ -6,7 +6,7 @@ use crate::rate::RateSeries;
 use crate::rate::{RateIndex, TxRate};
 use crate::rate_policy::{Acquisition, RatePolicies};
 use crate::tx::{check, Outline, HEADROOM};
-use crate::types::{Band, Cipher, HardwareKey, LinkId, TxInfo};
+use crate::types::{AccessCategory, Band, Cipher, HardwareKey, LinkId, TxInfo};
 use bes_hal::frame::ArrayFrame;
 use bes_hal::memory::Heap;
 use bes_hal::Instant;
@@ -90,7 +90,8 @@ fn prepare<F: TxFrame>(
     let outline = Outline::of(frame.bytes(), &info);
     let record = Record::new(fifo, info, outline, 0, Instant::ZERO);
     let mut out = Out { frame, record };
-    match encapsulate(&mut out.frame, &mut out.record, policy, context) {
+    let template = template(fifo, policy, context);
+    match encapsulate(&mut out.frame, &mut out.record, policy, &template, context) {
         Ok(()) => Ok(out),
         Err(refused) => Err((out.frame, refused)),
     }
@@ -414,7 +415,8 @@ fn a_frame_that_the_chip_could_not_send_goes_back_to_its_queue_a_few_times() {
     struct Send(Policy);
     impl Loader<Frame> for Send {
         fn load(&mut self, frame: &mut Frame, record: &mut Record) -> Departure {
-            encapsulate(frame, record, &self.0, &CONTEXT).unwrap();
+            let template = template(record.fifo, &self.0, &CONTEXT);
+            encapsulate(frame, record, &self.0, &template, &CONTEXT).unwrap();
             Departure::Go
         }
     }

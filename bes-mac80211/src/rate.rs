@@ -92,22 +92,21 @@ impl RateSeries {
         self.iter().map(|rate| u32::from(rate.count)).sum()
     }
 
-    /// The part of the series that `attempts` transmissions used, as the stack wants it reported (file 30,
-    /// section 3.11): entries are used up in order, the last one that was reached says how often it was tried.
+    /// The same as [`used`](Self::used) for one transmission.
     #[must_use]
-    #[inline(always)]
-    pub fn used(self, attempts: u32) -> Self {
-        let [count, index, ..] = self.0.to_le_bytes();
-        match u8::try_from(attempts) {
-            // The first rate was enough, as it mostly is.
-            Ok(attempts) if attempts > 0 && attempts <= count => {
-                Self(u64::from(u16::from_le_bytes([attempts, index])))
-            }
-            _ => self.used_up(attempts),
+    #[inline]
+    pub const fn once(self) -> Self {
+        if self.is_empty() {
+            Self::EMPTY
+        } else {
+            Self(self.0 & 0xFF00 | 1)
         }
     }
 
-    fn used_up(self, attempts: u32) -> Self {
+    /// The part of the series that `attempts` transmissions used, as the stack wants it reported (file 30,
+    /// section 3.11): entries are used up in order, the last one that was reached says how often it was tried.
+    #[must_use]
+    pub fn used(self, attempts: u32) -> Self {
         let mut rest = attempts;
         let mut word = 0;
         let mut shift = 0_u32;

@@ -28,6 +28,10 @@ use bes_wsm::wire::{RateId, RateMask, RatePolicyIndex, WireError};
 /// Number of policies in the chip.
 pub const POLICIES: usize = RatePolicyIndex::COUNT;
 
+/// An index below the number of entries, a power of two, needs no check.
+const MASK: usize = POLICIES - 1;
+const _: () = assert!(POLICIES.is_power_of_two());
+
 /// Most attempts that one rate of a policy can have.
 const MAX_ATTEMPTS: u8 = 15;
 
@@ -151,7 +155,7 @@ struct Entry {
     policy: Policy,
     attempts: Attempts,
     users: u16,
-    /// When it was used last, counted in acquisitions.
+    /// When it was used last, counted in searches: between two of them only one entry is used.
     used_at: u64,
 }
 
@@ -201,9 +205,12 @@ impl Mib for Upload {
 #[derive(Clone, Debug)]
 pub struct RatePolicies {
     entries: [Entry; POLICIES],
+    /// The entry that was acquired last.
     latest: usize,
+    /// What an entry beyond the last one would hold, if there were one.
+    nobody: Policy,
     limits: RetryLimits,
-    acquisitions: u64,
+    searches: u64,
     /// Counts resets, so that the answer to an upload from before one is recognised.
     epoch: u32,
 }
@@ -240,31 +247,54 @@ impl RatePolicies {
         Self {
             entries,
             latest: 0,
+            nobody: Policy {
+                index: RatePolicyIndex::FIRST,
+                max_rate: RateId::DSSS_1,
+                series: RateSeries::EMPTY,
+            },
             limits: RetryLimits::DEFAULT,
-            acquisitions: 0,
+            searches: 0,
             epoch: 0,
         }
     }
 
-    /// The policy for a frame with these rates on this band.
-    #[inline]
+    /// The policy for a frame with these rates on this band. It is the [latest](Self::latest) from now on.
     pub fn acquire(&mut self, series: RateSeries, band: Band) -> Acquisition {
-        let key = Key { series, band };
-        self.acquisitions = self.acquisitions.wrapping_add(1);
-        let now = self.acquisitions;
-        if let Some(latest) = self.entries.get_mut(self.latest) {
-            if latest.state == State::Ready && latest.key == key {
-                // As many as there are frames in the chip: far from the end of the range.
-                latest.users = latest.users.wrapping_add(1);
-                latest.used_at = now;
-                return Acquisition::Ready(latest.policy);
-            }
+        if self.acquire_latest(series, band) {
+            return Acquisition::Ready(*self.latest());
         }
-        self.search(key, now)
+        self.search(Key { series, band })
+    }
+
+    /// The same, if it is the one that was acquired last, as it mostly is. `false` and no change if it is not.
+    #[inline]
+    pub(crate) fn acquire_latest(&mut self, series: RateSeries, band: Band) -> bool {
+        let Some(latest) = self.entries.get_mut(self.latest & MASK) else {
+            return false;
+        };
+        let is_it =
+            latest.state == State::Ready && latest.key.series == series && latest.key.band == band;
+        if is_it {
+            // As many as there are frames in the chip: far from the end of the range.
+            latest.users = latest.users.wrapping_add(1);
+            latest.used_at = self.searches;
+        }
+        is_it
+    }
+
+    /// The policy that was acquired last.
+    #[inline]
+    pub(crate) fn latest(&self) -> &Policy {
+        match self.entries.get(self.latest & MASK) {
+            Some(latest) => &latest.policy,
+            None => &self.nobody,
+        }
     }
 
     #[inline(never)]
-    fn search(&mut self, key: Key, now: u64) -> Acquisition {
+    fn search(&mut self, key: Key) -> Acquisition {
+        self.searches = self.searches.wrapping_add(1);
+        let now = self.searches;
         let wanted = translate(key, self.limits);
         let known = |entry: &Entry| entry.state != State::Empty;
         let same =

@@ -34,8 +34,6 @@ pub struct Record {
     pub(crate) policy: RatePolicyIndex,
     /// Rate of its first attempt; valid while the frame is in the chip.
     pub(crate) rate: RateId,
-    /// Bytes that the driver put in front of it; valid while the frame is in the chip.
-    pub(crate) offset: u8,
 }
 
 impl Record {
@@ -51,7 +49,6 @@ impl Record {
         own: false,
         policy: RatePolicyIndex::FIRST,
         rate: RateId::DSSS_1,
-        offset: 0,
     };
 
     /// A frame that arrives now, as the `order`th.
@@ -74,7 +71,6 @@ impl Record {
             own: false,
             policy: RatePolicyIndex::FIRST,
             rate: RateId::DSSS_1,
-            offset: 0,
         }
     }
 
@@ -91,6 +87,6 @@ impl Record {
 }
 
 const _: () = assert!(
-    size_of::<Record>() <= 56,
+    size_of::<Record>() <= 48,
     "a frame's place is one cache line"
 );

@@ -21,7 +21,7 @@ use bes_hal::stack::RxPart;
 use bes_hal::Instant;
 use bes_wsm::anomaly::Anomaly;
 use bes_wsm::wire::rx::{Encryption, Peer, ReceiveHeader, RxFlags, FRAME_OFFSET};
-use bes_wsm::wire::{Header, InterfaceId, MessageId, RateId, ReportedRate, Status, WireError};
+use bes_wsm::wire::{InterfaceId, MessageId, RateId, ReportedRate, Status, WireError};
 use core::fmt;
 
 /// Rate of a received frame.
@@ -187,6 +187,14 @@ impl fmt::Display for RxDrop {
     }
 }
 
+/// A received frame, and what the driver itself has to know of its bytes.
+pub(crate) struct Received {
+    pub(crate) part: RxPart<RxStatus>,
+    pub(crate) control: FrameControl,
+    /// It is for a group address.
+    pub(crate) group: bool,
+}
+
 /// Checks the RECEIVE indication at `message` of a burst, and finds the frame in it and how it was received.
 ///
 /// `generic` is the interface that scans or listens: what comes for interface 2 is its. WAPI header and trailer are
@@ -202,17 +210,26 @@ pub fn receive(
     generic: Option<InterfaceId>,
     at: Instant,
 ) -> Result<RxPart<RxStatus>, RxDrop> {
+    examine(burst, message, generic, at).map(|received| received.part)
+}
+
+/// The same as [`receive`], which looks at the bytes of a frame once for everybody.
+#[inline(always)]
+pub(crate) fn examine(
+    burst: &mut [u8],
+    message: Span,
+    generic: Option<InterfaceId>,
+    at: Instant,
+) -> Result<Received, RxDrop> {
     let bytes = message.of(burst);
-    let interface = Header::parse(bytes)
-        .and_then(|header| header.interface())
-        .map_err(RxDrop::Message)?;
     let (header, frame) = ReceiveHeader::split(bytes).map_err(RxDrop::Message)?;
-    let interface = match interface {
+    let interface = match header.interface().map_err(RxDrop::Message)? {
         InterfaceId::Two => generic.ok_or(RxDrop::NobodyListens)?,
         own => own,
     };
     let status = header.status();
     let control = FrameControl::of(frame);
+    let group = frame.get(4).is_some_and(|first| first & 1 != 0);
     let signal = header.signal();
     if header.rcpi() == 0
         && matches!(
@@ -228,13 +245,15 @@ pub fn receive(
     let flags = header.flags();
     let encryption = flags.encryption();
     let (protection, room) = protection(status, encryption)?;
-    let needed = control
-        .header_len()
-        .saturating_add(room.0)
-        .saturating_add(room.1);
     // A frame that is not decrypted may be any control frame; the stack checks those.
-    if protection.decrypted && frame.len() < needed {
-        return Err(RxDrop::TooShort);
+    if protection.decrypted {
+        let needed = control
+            .header_len()
+            .saturating_add(room.0)
+            .saturating_add(room.1);
+        if frame.len() < needed {
+            return Err(RxDrop::TooShort);
+        }
     }
     let status = RxStatus {
         at,
@@ -266,7 +285,11 @@ pub fn receive(
         start: u16::try_from(start).map_err(|_error| RxDrop::TooShort)?,
         len: u16::try_from(len).map_err(|_error| RxDrop::TooShort)?,
     };
-    Ok(RxPart { span, status })
+    Ok(Received {
+        part: RxPart { span, status },
+        control,
+        group,
+    })
 }
 
 /// The rate of a frame, if its band has it.

@@ -1,16 +1,14 @@
 //! The data path and the control plane together, as the bottom half sees them.
 
-use crate::address::is_group;
 use crate::beacon::Beacon;
 use crate::config::DeviceConfig;
 use crate::control::Control;
 use crate::departure::TurnEnd;
 use crate::disconnect::{Disconnect, Membership};
 use crate::dump::Dump;
-use crate::encapsulation::{self, encapsulate, may_go_back, outcome, restore};
+use crate::encapsulation::{self, encapsulate, may_go_back, outcome, restore, template};
 use crate::event::Event;
 use crate::indication;
-use crate::mpdu::{receiver, FrameControl};
 use crate::policy_upload::{PolicyUpload, UPLOAD_TIMEOUT};
 use crate::queue::{
     Backpressure, FifoId, FrameNumber, Limits, Record, Removed, TxQueues, INTERFACES, POOL,
@@ -20,7 +18,7 @@ use crate::recovery::{Recovery, RecoveryPolicy};
 use crate::rx::{self, RxStatus};
 use crate::scheduler::Scheduler;
 use crate::stats::Stats;
-use crate::template;
+use crate::template as frames;
 use crate::tx::{Outline, TxDrop, TxRefused, TxStatus};
 use crate::types::{AccessCategory, TxInfo};
 use crate::wake::WakeReason;
@@ -244,7 +242,7 @@ where
         let Some(bssid) = vif.connection.joined_bssid() else {
             return;
         };
-        let content = template::null(bssid, vif.address);
+        let content = frames::null(bssid, vif.address);
         match self.stack.allocate(&content) {
             Some(frame) => {
                 if let Some(slot) = self.core.nulls.get_mut(id.index()) {
@@ -331,7 +329,8 @@ where
             // There is a place: those at the end of the pool are for these frames.
             if let Ok(number) = queues.enlist(fifo, frame, info, now) {
                 let made = queues.enlisted_mut(number).is_some_and(|(frame, record)| {
-                    encapsulate(frame, record, &policy, &context).is_ok()
+                    let template = template(fifo, &policy, &context);
+                    encapsulate(frame, record, &policy, &template, &context).is_ok()
                 });
                 if let Some(frame) = queues.take_enlisted(number).filter(|_| made) {
                     self.core.count_out(id, 1);
@@ -568,18 +567,22 @@ where
         } else {
             None
         };
-        let part = match rx::receive(buffer.bytes_mut(), message, generic, now) {
-            Ok(part) => part,
+        let received = match rx::examine(buffer.bytes_mut(), message, generic, now) {
+            Ok(received) => received,
             Err(reason) => {
                 self.core.stats.count_drop(reason);
                 return reason.anomaly().map_or(Ok(()), Err);
             }
         };
-        let bytes = buffer.bytes();
-        let frame = part.span.of(bytes);
-        let control = FrameControl::of(frame);
+        let rx::Received {
+            part,
+            control,
+            group,
+        } = received;
         let interface = part.status.interface;
         if control.is_management() {
+            let bytes = buffer.bytes();
+            let frame = part.span.of(bytes);
             let status = message
                 .of(bytes)
                 .get(4..8)
@@ -596,23 +599,20 @@ where
                 .vif(interface)
                 .map(|vif| vif.address);
             if let Some(own) = own.filter(|_| control.is_data()) {
-                self.core
-                    .control
-                    .world
-                    .host
-                    .note_data(interface, frame, own);
+                self.core.control.world.host.note_data(
+                    interface,
+                    part.span.of(buffer.bytes()),
+                    own,
+                );
             }
-        } else if self.core.control.world.power.is_enabled()
-            && control.is_data()
-            && receiver(frame).is_some_and(|to| !is_group(to))
-        {
+        } else if control.is_data() && !group {
             self.core
                 .control
                 .world
                 .power
                 .touch(Reason::Rx, Owner::Interface(interface.raw()), now);
         }
-        if control.is_data() && frame.get(4).is_some_and(|first| first & 1 == 0) {
+        if control.is_data() && !group {
             let unicast = &mut self.core.unicast;
             unicast.frames = unicast.frames.wrapping_add(1);
             unicast.repeated = unicast.repeated.wrapping_add(u64::from(control.is_retry()));
@@ -621,7 +621,8 @@ where
             return Err(Anomaly::Malformed(MessageId::RECEIVE));
         };
         *slot = part;
-        self.core.part_count = self.core.part_count.saturating_add(1);
+        // At most as many as there are slots.
+        self.core.part_count = self.core.part_count.wrapping_add(1);
         self.core
             .stats
             .count_received(part.span.len, &part.status, control.is_protected());

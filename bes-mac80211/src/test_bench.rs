@@ -308,7 +308,11 @@ impl Transport for ScriptedTransport {
     }
     fn slot_class(&self, message: &[u8]) -> Result<SlotClass, TransportError> {
         let alone = u16::from_le_bytes([message[2], message[3]]) & 0x0C00 == 0x0C00;
-        Ok(SlotClass { index: 0, alone })
+        Ok(SlotClass {
+            index: 0,
+            alone,
+            lengths: (0, u16::MAX),
+        })
     }
     fn abort(&mut self) -> Result<(), TransportError> {
         self.aborts += 1;

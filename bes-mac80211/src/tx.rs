@@ -8,10 +8,10 @@
 //! Source: file 30, sections 3.1 to 3.5 and 3.11, without D5 to D8, D24 and D37; file 20, section 12.
 
 use crate::cipher::{Room, MAX_TRAILER};
-use crate::mpdu::{is_block_ack_action, FrameControl};
+use crate::mpdu::{is_block_ack_action, is_eapol, FrameControl};
 use crate::rate::RateSeries;
-use crate::types::TxInfo;
-use bes_wsm::wire::tx::{SHIFT_LEN, TRANSMIT_HEADER_LEN};
+use crate::types::{AccessCategory, TxInfo};
+use bes_wsm::wire::tx::{EptaPriority, TxFlags, SHIFT_LEN, TRANSMIT_HEADER_LEN};
 use bes_wsm::wire::{RateId, Status, MAX_MESSAGE_LEN};
 use core::fmt;
 
@@ -134,6 +134,9 @@ pub struct Outline {
     pub(crate) body: u8,
     /// Room that its cipher needs behind it, in bytes.
     pub(crate) trailer: u8,
+    /// Flags of its message, but for the rate policy: whether it lies so that it has to be shifted, and how urgent it is
+    /// against Bluetooth.
+    pub(crate) flags: TxFlags,
 }
 
 impl Outline {
@@ -142,6 +145,7 @@ impl Outline {
         len: 0,
         body: 0,
         trailer: 0,
+        flags: TxFlags::new(),
     };
 
     /// Looks at a frame.
@@ -151,10 +155,49 @@ impl Outline {
         let room = Room::for_frame(control, info.key);
         // At most 36 bytes.
         let [header, ..] = control.header_len().to_le_bytes();
+        let body = header.wrapping_add(room.header);
+        // The chip's bus master wants the 802.11 header on a multiple of 4 in host memory, as the transfer starts with the
+        // message. At an odd address nothing helps, and the bus has to copy.
+        let shifted = frame.as_ptr().addr() & 3 == 2;
+        let priority = priority(frame, control, info.access_category, usize::from(body));
         Self {
             len: u16::try_from(frame.len()).unwrap_or(u16::MAX),
-            body: header.wrapping_add(room.header),
+            body,
             trailer: room.trailer,
+            flags: TxFlags::new()
+                .with_epta_priority(priority)
+                .with_shifted(shifted),
+        }
+    }
+
+    /// Bytes that the driver puts in front of it.
+    #[inline]
+    pub(crate) const fn front(self) -> usize {
+        if self.flags.shifted() {
+            HEADROOM
+        } else {
+            TRANSMIT_HEADER_LEN
+        }
+    }
+}
+
+/// How urgent a frame is against Bluetooth (file 20, section 4.3). `body` is where its body starts.
+#[inline(always)]
+fn priority(
+    frame: &[u8],
+    control: FrameControl,
+    access_category: AccessCategory,
+    body: usize,
+) -> EptaPriority {
+    if is_eapol(frame, body) {
+        EptaPriority::Eapol
+    } else if !control.is_data() {
+        EptaPriority::Management
+    } else {
+        match access_category {
+            AccessCategory::Voice => EptaPriority::Voice,
+            AccessCategory::Video => EptaPriority::Management,
+            AccessCategory::BestEffort | AccessCategory::Background => EptaPriority::Data,
         }
     }
 }

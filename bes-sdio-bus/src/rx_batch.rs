@@ -42,12 +42,13 @@ pub fn split(burst: &[u8]) -> (Spans, Option<BurstDefect>) {
             return (messages, Some(BurstDefect::BeyondEnd(len)));
         }
         // Wide arithmetic: rounding up 65533 in 16 bits is 0 (trap T2).
-        let rounded = bytes.saturating_add(3) & !3;
+        let rounded = bytes.wrapping_add(3) & !3;
         if rounded > MAX_FOLLOWING && count != 0 {
             return (messages, Some(BurstDefect::LongMessage(len)));
         }
         messages.push(Span { start, len });
-        count = count.saturating_add(1);
+        // Ends at the largest batch.
+        count = count.wrapping_add(1);
         let (Some(behind), Some(next)) = (
             rest.get(rounded..),
             usize::from(start)

@@ -253,7 +253,8 @@ impl<S: SdioFunction, F: FirmwareSource> SdioTransport<S, F> {
             .command(messages.len(), self.tx_toggle)
             .ok_or(TransportError::BadBatch)?;
         let mut gather = Gather::EMPTY;
-        gather.fill(messages, slot);
+        gather.fill(messages, slot)?;
+        self.bus.hold_tuning(true);
         self.bus.write_data(command, gather.segments())?;
         self.tx_toggle.advance();
         count(&mut self.bus.stats.transfers_sent);
@@ -466,7 +467,7 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
         if !self.may_send {
             return Err(TransportError::WrongState);
         }
-        let slot = tx_batch::common_slot(batch)?;
+        let slot = tx_batch::first_slot(batch)?;
         let most = self
             .slots
             .get(usize::from(slot.code()))
@@ -474,9 +475,12 @@ impl<S: SdioFunction, F: FirmwareSource> Transport for SdioTransport<S, F> {
         if most == 0 {
             return Err(SdioError::Unsupported.into());
         }
-        self.bus.hold_tuning(true);
         // Of a batch that is sent again, only what failed.
         let due = batch.get(self.sent..).unwrap_or(&[]);
+        // One transfer looks at its messages itself. Of several, none is made before all messages are known to be good.
+        if due.len() > most {
+            tx_batch::common_slot(batch)?;
+        }
         for part in due.chunks(most) {
             self.write(part, slot)?;
             self.sent = self.sent.saturating_add(part.len());

@@ -145,6 +145,7 @@ pub fn slot_class(message: &[u8]) -> Result<SlotClass, TransportError> {
     Ok(SlotClass {
         index: slot.code(),
         alone,
+        lengths: slot.lengths(),
     })
 }
 
@@ -156,31 +157,49 @@ pub fn slot_class(message: &[u8]) -> Result<SlotClass, TransportError> {
 /// message of the MCU class next to others; otherwise as [`classify`].
 #[inline]
 pub fn common_slot(batch: &[&[u8]]) -> Result<SlotSize, TransportError> {
-    let (&first, others) = batch.split_first().ok_or(TransportError::BadBatch)?;
+    let slot = first_slot(batch)?;
+    let others = batch.get(1..).unwrap_or(&[]);
+    if others.iter().all(|message| belongs(message, slot, false)) {
+        Ok(slot)
+    } else {
+        Err(TransportError::BadBatch)
+    }
+}
+
+/// The size of the slots of a batch by its first message. [`Gather::fill`] looks at the others.
+///
+/// # Errors
+///
+/// As [`common_slot`], but for what is wrong with other messages than the first.
+#[inline]
+pub fn first_slot(batch: &[&[u8]]) -> Result<SlotSize, TransportError> {
+    let &first = batch.first().ok_or(TransportError::BadBatch)?;
     if batch.len() > MAX_BATCH {
         return Err(TransportError::BadBatch);
     }
     let (slot, alone) = classify(first)?;
-    if alone && !others.is_empty() {
+    if alone && batch.len() > 1 {
         return Err(TransportError::BadBatch);
     }
-    let (shortest, longest) = slot.lengths();
-    for &message in others {
-        let Some(&[len_low, len_high, id_low, id_high]) = message.first_chunk() else {
-            return Err(TransportError::BadBatch);
-        };
-        let len = u16::from_le_bytes([len_low, len_high]);
-        let id = u16::from_le_bytes([id_low, id_high]);
-        let behind = message.len().checked_sub(usize::from(len));
-        if len < shortest
-            || len > longest
-            || behind.is_none_or(|behind| behind > STAMP_LEN)
-            || id & MCU_CLASS == MCU_CLASS
-        {
-            return Err(TransportError::BadBatch);
-        }
-    }
     Ok(slot)
+}
+
+/// Whether a message may lie in a slot of `slot`: its length is one of those, there is at most its stamp behind it, and
+/// one of the MCU class is `alone`.
+#[inline(always)]
+fn belongs(message: &[u8], slot: SlotSize, alone: bool) -> bool {
+    let Some(&[len_low, len_high, id_low, id_high]) = message.first_chunk() else {
+        return false;
+    };
+    let len = u16::from_le_bytes([len_low, len_high]);
+    let id = u16::from_le_bytes([id_low, id_high]);
+    let (shortest, longest) = slot.lengths();
+    // Below zero wraps to far more than a stamp.
+    let behind = message.len().wrapping_sub(usize::from(len));
+    len >= shortest
+        && len <= longest
+        && behind <= STAMP_LEN
+        && (id & MCU_CLASS != MCU_CLASS || alone)
 }
 
 /// The segments of one transfer, in order.
@@ -193,11 +212,12 @@ pub struct Gather<'a> {
 impl<'a> Gather<'a> {
     /// The list for `messages`, each in a slot of `slot`, filled up with zeros to whole blocks.
     ///
-    /// The messages have passed [`common_slot`], so each is at most a stride long.
+    /// The messages have passed [`common_slot`].
     #[inline]
     pub fn new(messages: &[&'a [u8]], slot: SlotSize) -> Self {
         let mut gather = Self::EMPTY;
-        gather.fill(messages, slot);
+        // What has passed `common_slot` is not refused here.
+        let _passed = gather.fill(messages, slot);
         gather
     }
 
@@ -207,9 +227,14 @@ impl<'a> Gather<'a> {
         count: 0,
     };
 
-    /// The same as [`new`](Self::new), where the list is: it is large, and not copied.
+    /// The same where the list is, which is large and not copied, for messages that nobody has looked at but for the
+    /// first: its slot is `slot`, and it need not be alone.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::BadBatch`] as [`common_slot`]; the list is good for nothing then.
     #[inline]
-    pub fn fill(&mut self, messages: &[&'a [u8]], slot: SlotSize) {
+    pub fn fill(&mut self, messages: &[&'a [u8]], slot: SlotSize) -> Result<(), TransportError> {
         let stride = slot.stride();
         let wire = slot
             .blocks(messages.len())
@@ -217,8 +242,9 @@ impl<'a> Gather<'a> {
         let surplus = wire.saturating_sub(stride.saturating_mul(messages.len()));
         let Some((last, others)) = messages.split_last() else {
             self.count = 0;
-            return;
+            return Ok(());
         };
+        let alone = others.is_empty();
         let zeros = |count: usize| ZEROS.get(..count).unwrap_or(&ZEROS);
         let mut places = self.segments.iter_mut();
         let mut put = |segment: &'a [u8]| {
@@ -227,12 +253,18 @@ impl<'a> Gather<'a> {
             }
         };
         for message in others {
+            if !belongs(message, slot, alone) {
+                return Err(TransportError::BadBatch);
+            }
             put(message);
             // A message that fills its slot has nothing behind it.
-            let tail = stride.saturating_sub(message.len());
+            let tail = stride.wrapping_sub(message.len());
             if tail > 0 {
                 put(zeros(tail));
             }
+        }
+        if !belongs(last, slot, alone) {
+            return Err(TransportError::BadBatch);
         }
         put(last);
         let tail = stride.saturating_sub(last.len()).saturating_add(surplus);
@@ -240,6 +272,7 @@ impl<'a> Gather<'a> {
             put(zeros(tail));
         }
         self.count = MAX_SEGMENTS.saturating_sub(places.len());
+        Ok(())
     }
 
     /// The segments.

@@ -1,6 +1,7 @@
 //! What sits above the bottom half.
 
 use crate::anomaly::Anomaly;
+use crate::in_flight::Route;
 use crate::wire::tx::TransmitConfirm;
 use crate::wire::InterfaceId;
 use bes_hal::frame::{RxBuffer, Span, TxFrame};
@@ -43,6 +44,18 @@ pub struct Outgoing<F, G> {
     pub interface: InterfaceId,
     /// Link id, 0 to 14.
     pub link: u8,
+}
+
+impl<F, G> Outgoing<F, G> {
+    /// What the packet id says about it.
+    #[inline]
+    pub(crate) const fn route(&self) -> Route {
+        Route {
+            queue: self.queue,
+            interface: self.interface.raw(),
+            link: self.link,
+        }
+    }
 }
 
 /// What became of a frame that was [offered](FrameSink::offer).

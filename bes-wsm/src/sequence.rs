@@ -52,6 +52,14 @@ impl Sequence {
         stamped
     }
 
+    /// The same in the first four bytes of a message that is known to belong to the lower MAC: length and id.
+    #[inline]
+    pub(crate) fn stamp_start(&mut self, start: u32) -> u32 {
+        let stamped = start & 0x1FFF_FFFF | u32::from(self.lmac).wrapping_shl(29);
+        self.lmac = self.lmac.wrapping_add(1) % MODULO;
+        stamped
+    }
+
     /// Accepts a received id if it carries the number that is due; otherwise the counter stays.
     ///
     /// # Errors

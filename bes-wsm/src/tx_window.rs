@@ -49,6 +49,8 @@ pub struct TxSlot {
 #[derive(Debug, Default)]
 pub struct TxWindow {
     capacity: u16,
+    /// Without the buffer that is kept for commands.
+    data_capacity: u16,
     outstanding: u16,
     session: u8,
 }
@@ -58,6 +60,7 @@ impl TxWindow {
     pub const fn new() -> Self {
         Self {
             capacity: 0,
+            data_capacity: 0,
             outstanding: 0,
             session: 0,
         }
@@ -67,12 +70,14 @@ impl TxWindow {
     pub fn open(&mut self, capacity: u16) {
         self.close();
         self.capacity = capacity;
+        self.data_capacity = capacity.saturating_sub(1);
     }
 
     /// The session is over: nothing can be sent, and slots still out are worthless.
     pub fn close(&mut self) {
         self.session = self.session.wrapping_add(1);
         self.capacity = 0;
+        self.data_capacity = 0;
         self.outstanding = 0;
     }
 
@@ -89,9 +94,7 @@ impl TxWindow {
     /// Buffers that data may still use: the last one is kept for commands.
     #[inline]
     pub const fn free_for_data(&self) -> u16 {
-        self.capacity
-            .saturating_sub(1)
-            .saturating_sub(self.outstanding)
+        self.data_capacity.saturating_sub(self.outstanding)
     }
 
     /// Takes a buffer for a command, if there is one.
@@ -109,8 +112,7 @@ impl TxWindow {
     /// Takes a buffer for a data frame, if one is left beside the one kept for commands.
     #[inline]
     pub fn take_for_data(&mut self) -> Option<TxSlot> {
-        // At most 65535 are outstanding, so nothing wraps before it is compared.
-        if self.outstanding.saturating_add(1) >= self.capacity {
+        if self.outstanding >= self.data_capacity {
             return None;
         }
         self.outstanding = self.outstanding.wrapping_add(1);

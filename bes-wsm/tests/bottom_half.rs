@@ -63,6 +63,7 @@ impl Transport for Scripted {
         Ok(SlotClass {
             index: (len / 128) as u8,
             alone: message[3] & 0x0C == 0x0C,
+            lengths: ((len & !127) as u16, (len | 127) as u16),
         })
     }
 

@@ -178,6 +178,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         }
     }
 
+    #[inline(always)]
     fn confirm<C>(&mut self, client: &mut C, confirm: &TransmitConfirm, now: Instant)
     where
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,

@@ -2,7 +2,7 @@
 
 use super::BottomHalf;
 use crate::client::{Client, CommandError, FrameSink, Offer, Outgoing};
-use crate::in_flight::{Entry, InFlight, Route};
+use crate::in_flight::{Entry, InFlight};
 use crate::recovery::RecoveryReason;
 use crate::sequence::Sequence;
 use crate::tx_window::{TxSlot, TxWindow};
@@ -33,6 +33,8 @@ struct Batch<'a, T, F, G, M: Memory> {
     slot: Option<TxSlot>,
     /// What all messages of the batch have in common, the command included.
     class: Option<SlotClass>,
+    /// Which further messages share a transfer with those of `class`.
+    lengths: Lengths,
     /// Room for messages, without the command.
     limit: usize,
     entries: [u8; MAX_BATCH],
@@ -62,12 +64,19 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
     }
 
     #[inline(always)]
-    fn add(&mut self, entry: u8, class: SlotClass) {
-        self.class = Some(class);
+    fn add(&mut self, entry: u8) {
         if let Some(place) = self.entries.get_mut(self.count) {
             *place = entry;
             self.count = self.count.wrapping_add(1);
         }
+    }
+
+    /// The same for the first message, which says what the others have to be like.
+    #[inline]
+    fn add_first(&mut self, entry: u8, class: SlotClass) {
+        self.class = Some(class);
+        self.lengths = Lengths::of(Some(class));
+        self.add(entry);
         if class.alone {
             self.limit = self.count;
         }
@@ -91,55 +100,40 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
                 stamp(id, self.sequence);
             }
             *self.carry = None;
-            self.add(entry, class);
+            self.add_first(entry, class);
         }
     }
 }
 
 impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_, T, F, G, M> {
     #[inline(always)]
-    fn offer(&mut self, outgoing: Outgoing<F, G>) -> Offer<F, G> {
-        let Outgoing {
-            mut frame,
-            tag,
-            queue,
-            interface,
-            link,
-        } = outgoing;
-        let route = Route {
-            queue,
-            interface: interface.raw(),
-            link,
+    fn offer(&mut self, mut outgoing: Outgoing<F, G>) -> Offer<F, G> {
+        let route = outgoing.route();
+        let Some(head) = outgoing.frame.bytes_mut().first_chunk_mut::<8>() else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
         };
-        // The table is never full: the window is not larger.
-        let Some(vacancy) = self.in_flight.vacancy(route) else {
-            return Offer::Unsendable(frame, tag);
-        };
-        let bytes = frame.bytes_mut();
-        let class = match self.transport.slot_class(bytes) {
-            Ok(class) if is_transmit(bytes) => class,
-            _ => return Offer::Unsendable(frame, tag),
-        };
-        // There is one, or the client would not have been asked.
-        let Some(slot) = self.slot.take() else {
-            return Offer::Unsendable(frame, tag);
-        };
-        let fits = !self.class.is_some_and(|mine| mine != class);
-        if let Some([_, _, id @ .., a, b, c, d]) = bytes.first_chunk_mut::<8>() {
-            [*a, *b, *c, *d] = vacancy.packet().to_le_bytes();
-            if fits {
-                stamp(id, self.sequence);
-            }
+        let [a, b, c, d, ..] = *head;
+        let start = u32::from_le_bytes([a, b, c, d]);
+        let beyond = u16::from_le_bytes([a, b]).wrapping_sub(self.lengths.shortest);
+        // What is like the messages before it needs no further question; the transport looks at all of them again.
+        if beyond >= self.lengths.count || start & MCU != 0 {
+            return self.offer_other(outgoing);
         }
+        // The table is never full: the window is not larger. And there is a credit, or nobody would have been asked.
+        let Some(vacancy) = self.in_flight.vacancy(route) else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
+        };
+        let Some(slot) = self.slot.take() else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
+        };
+        let word = u64::from(self.sequence.stamp_start(start))
+            | u64::from(vacancy.packet()).wrapping_shl(32);
+        *head = word.to_le_bytes();
         let entry = vacancy.entry();
+        let Outgoing { frame, tag, .. } = outgoing;
         self.in_flight
             .occupy(vacancy, Entry::new(frame, tag, slot, self.now));
-        if fits {
-            self.add(entry, class);
-        } else {
-            *self.carry = Some(entry);
-            return Offer::Enough;
-        }
+        self.add(entry);
         if self.reserve() {
             Offer::More
         } else {
@@ -148,12 +142,88 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_,
     }
 }
 
-/// Whether the header of a message says that it is long enough for a frame with everything in front of it.
-#[inline(always)]
-fn is_transmit(message: &[u8]) -> bool {
-    message.first_chunk().is_some_and(|&[low, high]| {
-        usize::from(u16::from_le_bytes([low, high])) >= TRANSMIT_HEADER_LEN
-    })
+impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
+    /// Takes the first frame of a batch, and one that does not go with those before it.
+    #[inline(never)]
+    fn offer_other(&mut self, mut outgoing: Outgoing<F, G>) -> Offer<F, G> {
+        let route = outgoing.route();
+        let bytes = outgoing.frame.bytes_mut();
+        let class = self.transport.slot_class(bytes);
+        let Some(head) = bytes.first_chunk_mut::<8>() else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
+        };
+        let [a, b, c, d, ..] = *head;
+        let start = u32::from_le_bytes([a, b, c, d]);
+        let is_frame = start & MCU == 0 && start & 0xFFFF >= SHORTEST;
+        let class = match class {
+            Ok(class) if is_frame => class,
+            _ => return Offer::Unsendable(outgoing.frame, outgoing.tag),
+        };
+        let Some(vacancy) = self.in_flight.vacancy(route) else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
+        };
+        let Some(slot) = self.slot.take() else {
+            return Offer::Unsendable(outgoing.frame, outgoing.tag);
+        };
+        let fits = !self.class.is_some_and(|mine| mine != class);
+        let start = if fits {
+            self.sequence.stamp_start(start)
+        } else {
+            start
+        };
+        let word = u64::from(start) | u64::from(vacancy.packet()).wrapping_shl(32);
+        *head = word.to_le_bytes();
+        let entry = vacancy.entry();
+        let Outgoing { frame, tag, .. } = outgoing;
+        self.in_flight
+            .occupy(vacancy, Entry::new(frame, tag, slot, self.now));
+        if !fits {
+            *self.carry = Some(entry);
+            return Offer::Enough;
+        }
+        self.add_first(entry, class);
+        if self.reserve() {
+            Offer::More
+        } else {
+            Offer::Enough
+        }
+    }
+}
+
+/// Bits of the first word of a message that only the MCU class has.
+const MCU: u32 = 0x0C00_0000;
+
+/// Shortest message with a frame: its header.
+const SHORTEST: u32 = 24;
+
+const _: () = assert!(TRANSMIT_HEADER_LEN == 24);
+
+/// Lengths of the messages that may share a transfer with those of a batch.
+#[derive(Clone, Copy)]
+struct Lengths {
+    shortest: u16,
+    /// How many there are from there on; 0: none may.
+    count: u16,
+}
+
+impl Lengths {
+    #[inline]
+    fn of(class: Option<SlotClass>) -> Self {
+        match class {
+            Some(class) if !class.alone => {
+                let (shortest, longest) = class.lengths;
+                let shortest = shortest.max(24);
+                Self {
+                    shortest,
+                    count: longest.saturating_add(1).saturating_sub(shortest),
+                }
+            }
+            _ => Self {
+                shortest: 0,
+                count: 0,
+            },
+        }
+    }
 }
 
 /// Writes the next sequence number into the id of a message.
@@ -347,6 +417,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             now,
             slot: None,
             class,
+            lengths: Lengths::of(class),
             limit: match class {
                 None => MAX_BATCH,
                 Some(class) if class.alone => 0,

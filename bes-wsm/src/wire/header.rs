@@ -36,6 +36,15 @@ impl RawHeader {
         len: U16::ZERO,
         id: U16::ZERO,
     };
+
+    /// The interface.
+    #[inline]
+    pub(super) const fn interface(&self) -> Result<InterfaceId, WireError> {
+        let [raw, _] = IdWord::from_bits(self.id.get())
+            .interface_bits()
+            .to_le_bytes();
+        InterfaceId::new(raw)
+    }
 }
 
 /// One of the chip's three interfaces (file 20, section 2.3). Other ids cannot be expressed.

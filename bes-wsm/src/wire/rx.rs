@@ -256,6 +256,16 @@ impl ReceiveHeader {
         Ok((header, frame))
     }
 
+    /// The interface that the frame is for.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Interface`] above 2.
+    #[inline]
+    pub fn interface(&self) -> Result<InterfaceId, WireError> {
+        self.header.0.interface()
+    }
+
     /// What the chip says about the frame.
     pub const fn status(&self) -> Status {
         Status::from_raw(self.status.get())

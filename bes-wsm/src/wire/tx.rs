@@ -28,7 +28,7 @@ use bitfield_struct::bitfield;
 use core::fmt;
 use core::mem::{offset_of, size_of};
 use static_assertions::const_assert_eq;
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub use super::tx_confirm::{AckType, MultiTransmitConfirm, TransmitConfirm, TxConfirmFlags};
@@ -170,6 +170,90 @@ pub struct HtTxParameters {
     #[bits(24)]
     __: u32,
 }
+
+/// What the headers of many frames have in common, put together once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitTemplate {
+    /// Message id with the interface.
+    id: u16,
+    /// Rate, queue and flags, as they lie on the wire.
+    word: u32,
+    ht: u32,
+}
+
+impl TransmitTemplate {
+    /// From the header of one of the frames; packet id, link, length, shift and priority are those of each frame.
+    pub fn new(header: &TransmitHeader) -> Self {
+        let common = TxFlags::new()
+            .with_lifetime_from_arrival(header.flags.lifetime_from_arrival())
+            .with_policy(header.flags.policy());
+        Self {
+            id: Header::new(TransmitHeader::ID, header.interface, 0)
+                .word
+                .into_bits(),
+            word: u32::from_le_bytes([
+                header.max_rate.raw(),
+                header.queue.wsm(),
+                0,
+                common.into_bits(),
+            ]),
+            ht: header.ht.into_bits(),
+        }
+    }
+
+    /// The same as [`TransmitHeader::write`] for a frame of `frame_len` bytes to `link`, of whose `flags` only shift and
+    /// priority count. The packet id and the time to live are 0. Returns the length of the message.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::NoRoom`], [`WireError::TooLong`].
+    #[inline(always)]
+    pub fn write(
+        &self,
+        link: LinkId,
+        flags: TxFlags,
+        frame_len: u16,
+        out: &mut [u8],
+    ) -> Result<u16, WireError> {
+        let front = if flags.shifted() { SHIFTED } else { FRONT };
+        let len = frame_len.saturating_add(front);
+        if len > LONGEST {
+            return Err(WireError::TooLong);
+        }
+        // The rate policy is the first one, which is 0, in what comes with a frame.
+        let mine = flags.with_policy(RatePolicyIndex::FIRST).into_bits();
+        let word =
+            self.word | u32::from(link.raw()).wrapping_shl(10) | u32::from(mine).wrapping_shl(24);
+        let wire = TransmitWords {
+            head: U64::new(u64::from(len) | u64::from(self.id).wrapping_shl(16)),
+            rates: U64::new(u64::from(word)),
+            rest: U64::new(u64::from(self.ht).wrapping_shl(32)),
+        };
+        wire.write_to_prefix(out)
+            .map_err(|_error| WireError::NoRoom)?;
+        Ok(len)
+    }
+}
+
+/// The same bytes as [`TransmitWire`], for few stores.
+#[derive(IntoBytes, Immutable, Unaligned)]
+#[repr(C)]
+struct TransmitWords {
+    head: U64,
+    rates: U64,
+    rest: U64,
+}
+
+const_assert_eq!(size_of::<TransmitWords>(), TRANSMIT_HEADER_LEN);
+
+/// Lengths in the type that they have on the wire.
+const FRONT: u16 = 24;
+const SHIFTED: u16 = 26;
+const LONGEST: u16 = 1628;
+
+const_assert_eq!(TRANSMIT_HEADER_LEN, 24);
+const_assert_eq!(TRANSMIT_HEADER_LEN + SHIFT_LEN, 26);
+const_assert_eq!(MAX_MESSAGE_LEN, 1628);
 
 /// The header of a frame on its way down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -369,6 +453,38 @@ mod tests {
         assert_eq!(long.write(&mut [0; 24]), Err(WireError::TooLong));
         long.frame_len = u16::MAX;
         assert_eq!(long.write(&mut [0; 24]), Err(WireError::TooLong));
+    }
+
+    #[test]
+    fn a_template_writes_what_the_header_would() {
+        for bits in 0..=u8::MAX {
+            let flags = TxFlags::from_bits(bits);
+            for (len, queue) in (1500..1610).zip(QueueId::ALL.into_iter().cycle()) {
+                let header = TransmitHeader {
+                    packet: PacketId::from_raw(0),
+                    interface: InterfaceId::Two,
+                    queue,
+                    link: LinkId::MAX,
+                    flags,
+                    frame_len: len,
+                    ..header()
+                };
+                let (mut one, mut other) = ([0xEE; 24], [0xEE; 24]);
+                let written = TransmitTemplate::new(&header).write(
+                    header.link,
+                    header.flags,
+                    len,
+                    &mut other,
+                );
+                assert_eq!(header.write(&mut one), written.map(usize::from));
+                assert_eq!(one, other);
+            }
+        }
+        let template = TransmitTemplate::new(&header());
+        assert_eq!(
+            template.write(LinkId::BSS, TxFlags::new(), 100, &mut [0; 23]),
+            Err(WireError::NoRoom)
+        );
     }
 
     #[test]

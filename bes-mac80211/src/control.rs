@@ -342,6 +342,30 @@ impl<M: Memory> Control<M> {
             return None;
         }
         self.waits_until = None;
+        if self.has_nothing(now) {
+            return None;
+        }
+        self.find_command(now, out)
+    }
+
+    /// Whether nobody wants a command: mostly so while frames flow, and asked for with each batch of them.
+    #[inline]
+    fn has_nothing(&self, now: Instant) -> bool {
+        let support = &self.world.power.support;
+        self.running.is_none()
+            && self.orders.is_empty()
+            && !self.world.coex.has_message()
+            && !self.scan.wants_channel()
+            && InterfaceId::ALL.into_iter().all(|id| {
+                self.world.vif(id).is_none_or(|vif| {
+                    !vif.work.is_due() && vif.power_save_due(support, now).is_none()
+                })
+            })
+    }
+
+    /// The next command of whoever wants one. Apart, because it is long, and what it might need is made ready at its start.
+    #[inline(never)]
+    fn find_command(&mut self, now: Instant, out: &mut [u8]) -> Option<Command> {
         for _ in 0..TURNS {
             if let Some(message) = self.world.coex.poll() {
                 if let Ok(len) = command::coexistence(out, message) {

@@ -19,8 +19,7 @@ use crate::tx::{TxDrop, TxOutcome, TxRefused, TxStatus, TIME_STAMP};
 use bes_hal::frame::{NoRoom, TxFrame};
 use bes_wsm::client::ReturnReason;
 use bes_wsm::wire::tx::{
-    EptaPriority, HtFormat, HtTxParameters, TransmitConfirm, TransmitHeader, TransmitTemplate,
-    TxFlags,
+    HtFormat, HtTxParameters, TransmitConfirm, TransmitHeader, TransmitTemplate, TxFlags,
 };
 use bes_wsm::wire::{LinkId, PacketId, RateId, Tu};
 
@@ -40,7 +39,7 @@ pub(crate) struct TxContext {
 
 /// What the headers of all frames of a FIFO with the same policy have in common.
 pub(crate) fn template(fifo: FifoId, policy: &Policy, context: &TxContext) -> TransmitTemplate {
-    TransmitTemplate::new(&TransmitHeader {
+    let template = TransmitTemplate::new(&TransmitHeader {
         interface: fifo.interface,
         packet: PacketId::from_raw(0),
         max_rate: policy.max_rate,
@@ -50,7 +49,12 @@ pub(crate) fn template(fifo: FifoId, policy: &Policy, context: &TxContext) -> Tr
         expire: Tu(0),
         ht: HtTxParameters::new().with_format(ht_format(policy.max_rate, context.greenfield)),
         frame_len: 0,
-    })
+    });
+    if context.bluetooth {
+        template
+    } else {
+        template.without_priority()
+    }
 }
 
 /// Makes the TRANSMIT message around a frame, but for the packet id and the sequence number. Leaves the frame as it was if
@@ -69,27 +73,25 @@ pub(crate) fn encapsulate<F: TxFrame>(
 ) -> Result<(), TxRefused> {
     let outline = record.outline;
     let trailer = usize::from(outline.trailer);
+    let front = outline.front();
     // Nobody knows whether the chip reads the time stamp, so a frame without room for it goes without.
     let stamped = frame.put(trailer.wrapping_add(TIME_STAMP)).is_ok();
     if !stamped {
         frame.put(trailer).map_err(|NoRoom| TxRefused::NoRoom)?;
     }
-    if frame.push(outline.front()).is_err() {
+    if frame.push(front).is_err() {
         frame.trim(usize::from(outline.len));
         return Err(TxRefused::NoRoom);
     }
     let bytes = frame.bytes_mut();
-    let flags = if context.bluetooth {
-        outline.flags
-    } else {
-        outline.flags.with_epta_priority(EptaPriority::None)
-    };
-    let frame_len = outline.len.wrapping_add(u16::from(outline.trailer));
+    let len = front
+        .wrapping_add(usize::from(outline.len))
+        .wrapping_add(trailer);
     if template
-        .write(record.info.link, flags, frame_len, bytes)
+        .write(record.info.link, outline.flags, len, bytes)
         .is_err()
     {
-        frame.pull(outline.front());
+        frame.pull(front);
         frame.trim(usize::from(outline.len));
         return Err(TxRefused::TooLong);
     }
@@ -127,15 +129,23 @@ pub(crate) const fn may_go_back(record: &Record) -> bool {
     record.requeues < MAX_REQUEUES
 }
 
-/// What a confirm says about its frame, other than "send it again later".
+/// What a confirm says about a frame that was acknowledged at once, as most are.
 #[inline(always)]
+pub(crate) fn at_once(record: &Record, confirm: &TransmitConfirm) -> TxStatus {
+    TxStatus {
+        outcome: TxOutcome::Acked,
+        rates: record.rates.once(),
+        final_rate: confirm.rate.known(),
+        ack_failures: 0,
+        aggregated: confirm.flags.aggregated(),
+    }
+}
+
+/// What a confirm says about its frame, other than "send it again later".
 pub(crate) fn outcome(record: &Record, confirm: &TransmitConfirm) -> TxStatus {
     let failures = confirm.ack_failures;
     let acked = confirm.status.is_success();
-    let rates = if acked && failures == 0 {
-        // As it mostly is.
-        record.rates.once()
-    } else if acked || failures > 0 {
+    let rates = if acked || failures > 0 {
         // The acknowledged attempt is not among the failures.
         record.rates.used(u32::from(failures).wrapping_add(1))
     } else {

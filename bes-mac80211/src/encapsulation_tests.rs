@@ -10,7 +10,7 @@ use crate::types::{AccessCategory, Band, Cipher, HardwareKey, LinkId, TxInfo};
 use bes_hal::frame::ArrayFrame;
 use bes_hal::memory::Heap;
 use bes_hal::Instant;
-use bes_wsm::wire::tx::TxConfirmFlags;
+use bes_wsm::wire::tx::{EptaPriority, TxConfirmFlags};
 use bes_wsm::wire::{InterfaceId, RatePolicyIndex, ReportedRate, Status};
 use proptest::prelude::*;
 

@@ -4,7 +4,7 @@
 use crate::mpdu::{receiver, FrameControl};
 use crate::queue::FifoId;
 use crate::session::Core;
-use crate::tx::{self, TxRefused};
+use crate::tx::{self, Outline, TxRefused};
 use crate::types::TxInfo;
 use crate::vif::Connection;
 use bes_hal::frame::TxFrame;
@@ -23,33 +23,80 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         info: TxInfo,
         now: Instant,
     ) -> Result<(), (F, TxRefused)> {
-        let fifo = FifoId::new(interface, info.access_category);
         let bytes = frame.bytes();
-        // No closures: what is not inlined costs a frame more than its work.
-        let outline = match tx::check(bytes, &info) {
+        let control = FrameControl::of(bytes);
+        if !control.is_data() {
+            return self.transmit_other(interface, frame, info, now);
+        }
+        let fifo = FifoId::new(interface, info.access_category);
+        let outline = match tx::check_as(bytes, control, &info)
+            .and_then(|outline| self.admit_data(interface, bytes).map(|()| outline))
+        {
             Ok(outline) => outline,
             Err(refused) => {
                 self.stats.count_refused(fifo);
                 return Err((frame, refused));
             }
         };
-        let held = match self.admit(interface, bytes, now) {
-            Ok(held) => held,
+        self.note_sending(interface, now);
+        self.take_in(fifo, frame, info, outline, now)
+    }
+
+    /// The same for a frame that is not data.
+    #[inline(never)]
+    fn transmit_other(
+        &mut self,
+        interface: InterfaceId,
+        frame: F,
+        info: TxInfo,
+        now: Instant,
+    ) -> Result<(), (F, TxRefused)> {
+        let fifo = FifoId::new(interface, info.access_category);
+        let bytes = frame.bytes();
+        let admitted = tx::check(bytes, &info)
+            .and_then(|outline| Ok((outline, self.admit_management(interface, bytes, now)?)));
+        let (outline, held) = match admitted {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 self.stats.count_refused(fifo);
                 return Err((frame, refused));
             }
         };
+        self.note_sending(interface, now);
+        if !held {
+            return self.take_in(fifo, frame, info, outline, now);
+        }
+        match self.hold(interface, frame, info) {
+            Ok(()) => {
+                self.stats.count_queued(fifo);
+                Ok(())
+            }
+            Err(frame) => {
+                self.stats.count_refused(fifo);
+                Err((frame, TxRefused::QueueFull))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn note_sending(&mut self, interface: InterfaceId, now: Instant) {
         self.control
             .world
             .power
             .touch(Reason::Tx, Owner::Interface(interface.raw()), now);
-        let taken = if held {
-            self.hold(interface, frame, info)
-        } else {
-            self.queues.push(fifo, frame, info, outline, now)
-        };
-        match taken {
+    }
+
+    /// Puts a frame into its queue.
+    #[inline(always)]
+    fn take_in(
+        &mut self,
+        fifo: FifoId,
+        frame: F,
+        info: TxInfo,
+        outline: Outline,
+        now: Instant,
+    ) -> Result<(), (F, TxRefused)> {
+        match self.queues.push(fifo, frame, info, outline, now) {
             Ok(()) => {
                 self.stats.count_queued(fifo);
                 Ok(())
@@ -73,30 +120,25 @@ impl<F: TxFrame, M: Memory> Core<F, M> {
         }
     }
 
-    /// Whether a frame may be sent in the state of its interface; `true` if it has to wait for a join.
+    /// Whether a data frame may be sent in the state of its interface.
     #[inline(always)]
-    fn admit(
-        &mut self,
-        interface: InterfaceId,
-        frame: &[u8],
-        now: Instant,
-    ) -> Result<bool, TxRefused> {
-        if !FrameControl::of(frame).is_data() {
-            return self.admit_management(interface, frame, now);
-        }
-        let vif = self.control.world.vif(interface);
-        match vif.map(|vif| &vif.connection) {
-            Some(Connection::Associated { bssid } | Connection::Joined { bssid, .. })
+    fn admit_data(&self, interface: InterfaceId, frame: &[u8]) -> Result<(), TxRefused> {
+        let vif = self
+            .control
+            .world
+            .vif(interface)
+            .ok_or(TxRefused::NotRunning)?;
+        match &vif.connection {
+            Connection::Associated { bssid } | Connection::Joined { bssid, .. }
                 if Some(*bssid) == receiver(frame) =>
             {
-                Ok(false)
+                Ok(())
             }
-            Some(_) => Err(TxRefused::NotJoined),
-            None => Err(TxRefused::NotRunning),
+            _ => Err(TxRefused::NotJoined),
         }
     }
 
-    /// The same for a frame that is not data.
+    /// The same for a frame that is not data; `true` if it has to wait for a join.
     #[cold]
     fn admit_management(
         &mut self,

@@ -387,6 +387,25 @@ where
         self.stack.tx_status(frame, status);
     }
 
+    /// A frame was not acknowledged at its first attempt.
+    #[inline(never)]
+    fn confirmed_otherwise(
+        &mut self,
+        frame: S::Frame,
+        number: FrameNumber,
+        confirm: &TransmitConfirm,
+        now: Instant,
+    ) {
+        if confirm.is_requeue() {
+            self.put_back(frame, number, now);
+            return;
+        }
+        if confirm.ack_failures > 0 {
+            self.core.note_repetition(number, confirm);
+        }
+        self.finish(frame, number, now, |record| outcome(record, confirm));
+    }
+
     /// The chip has not sent a frame.
     #[cold]
     fn put_back(&mut self, mut frame: S::Frame, number: FrameNumber, now: Instant) {
@@ -542,13 +561,12 @@ where
 
     #[inline(always)]
     fn confirmed(&mut self, frame: S::Frame, tag: Tag, confirm: &TransmitConfirm, now: Instant) {
-        if confirm.is_requeue() {
-            self.put_back(frame, tag, now);
+        if confirm.status.is_success() && confirm.ack_failures == 0 {
+            self.finish(frame, tag, now, |record| {
+                encapsulation::at_once(record, confirm)
+            });
         } else {
-            if confirm.ack_failures > 0 {
-                self.core.note_repetition(tag, confirm);
-            }
-            self.finish(frame, tag, now, |record| outcome(record, confirm));
+            self.confirmed_otherwise(frame, tag, confirm, now);
         }
     }
 

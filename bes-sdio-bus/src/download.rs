@@ -21,7 +21,7 @@ use crate::crc32::Crc32;
 use crate::message::{check_message_size, Answer, Message, ANSWER_LEN, DATA_OVERHEAD};
 use crate::regs;
 use crate::stats::{count, count_by};
-use bes_hal::sdio::{Cmd53, Count, SdioFunction};
+use bes_hal::sdio::{Cmd53, Count, HostLimits, SdioFunction};
 use bes_hal::transport::Progress;
 use bes_hal::{BootError, Instant, SdioError, TransportError};
 
@@ -80,6 +80,16 @@ enum Step {
         attempt: u8,
         until: Instant,
     },
+}
+
+/// Longest message that a host moves at once, in bytes; a multiple of 4.
+fn longest_message(limits: HostLimits) -> u16 {
+    let blocks = if limits.multi_block {
+        limits.max_blocks.clamp(1, 64)
+    } else {
+        1
+    };
+    blocks.saturating_mul(512)
 }
 
 enum Turn {
@@ -218,7 +228,10 @@ impl Download {
             };
             return Ok(Turn::Wait(next));
         }
-        self.max_message = check_message_size(bus.read_register_16(regs::MAX_MESSAGE)?)?;
+        // One message is one transfer: the chip takes the start of a second one for the start of a message (file 11,
+        // section 3). Each DATA says where its bytes belong, so shorter ones do as well.
+        let most = check_message_size(bus.read_register_16(regs::MAX_MESSAGE)?)?;
+        self.max_message = most.min(longest_message(bus.limits));
         self.step = Step::write(now);
         Ok(Turn::Again)
     }

@@ -196,8 +196,7 @@ fn belongs(message: &[u8], slot: SlotSize, alone: bool) -> bool {
     let (shortest, longest) = slot.lengths();
     // Below zero wraps to far more than a stamp.
     let behind = message.len().wrapping_sub(usize::from(len));
-    len >= shortest
-        && len <= longest
+    len.wrapping_sub(shortest) <= longest.wrapping_sub(shortest)
         && behind <= STAMP_LEN
         && (id & MCU_CLASS != MCU_CLASS || alone)
 }

@@ -173,7 +173,8 @@ impl<F, G, M: Memory> InFlight<F, G, M> {
         {
             *count = generation;
             *place = Some(Entry { packet, ..entry });
-            self.free &= !(1_u64.wrapping_shl(u32::from(index)));
+            // A vacancy is the first free entry.
+            self.free &= self.free.wrapping_sub(1);
         }
     }
 

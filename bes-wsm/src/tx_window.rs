@@ -97,6 +97,12 @@ impl TxWindow {
         self.data_capacity.saturating_sub(self.outstanding)
     }
 
+    /// Whether one of them is left.
+    #[inline]
+    pub(crate) const fn has_for_data(&self) -> bool {
+        self.outstanding < self.data_capacity
+    }
+
     /// Takes a buffer for a command, if there is one.
     #[inline]
     pub fn take(&mut self) -> Option<TxSlot> {

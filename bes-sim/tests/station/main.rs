@@ -15,5 +15,6 @@ mod regulatory;
 mod roaming;
 mod scanning;
 mod settings;
+mod shapes;
 mod statistics;
 mod uapsd;

@@ -29,8 +29,6 @@ struct Batch<'a, T, F, G, M: Memory> {
     sequence: &'a mut Sequence,
     carry: &'a mut Option<u8>,
     now: Instant,
-    /// The credit of the next frame.
-    slot: Option<TxSlot>,
     /// What all messages of the batch have in common, the command included.
     class: Option<SlotClass>,
     /// Which further messages share a transfer with those of `class`.
@@ -51,16 +49,10 @@ pub(super) struct Unsent {
 }
 
 impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
-    /// Takes a credit for another frame, if there may be one. `false` if not.
+    /// Whether there is room and a credit for another frame.
     #[inline(always)]
-    fn reserve(&mut self) -> bool {
-        if self.count >= self.limit {
-            return false;
-        }
-        if self.slot.is_none() {
-            self.slot = self.window.take_for_data();
-        }
-        self.slot.is_some()
+    fn has_room(&self) -> bool {
+        self.count < self.limit && self.window.has_for_data()
     }
 
     #[inline(always)]
@@ -123,7 +115,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_,
         let Some(vacancy) = self.in_flight.vacancy(route) else {
             return Offer::Unsendable(outgoing.frame, outgoing.tag);
         };
-        let Some(slot) = self.slot.take() else {
+        let Some(slot) = self.window.take_for_data() else {
             return Offer::Unsendable(outgoing.frame, outgoing.tag);
         };
         let word = u64::from(self.sequence.stamp_start(start))
@@ -134,7 +126,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> FrameSink<F, G> for Batch<'_,
         self.in_flight
             .occupy(vacancy, Entry::new(frame, tag, slot, self.now));
         self.add(entry);
-        if self.reserve() {
+        if self.has_room() {
             Offer::More
         } else {
             Offer::Enough
@@ -162,7 +154,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
         let Some(vacancy) = self.in_flight.vacancy(route) else {
             return Offer::Unsendable(outgoing.frame, outgoing.tag);
         };
-        let Some(slot) = self.slot.take() else {
+        let Some(slot) = self.window.take_for_data() else {
             return Offer::Unsendable(outgoing.frame, outgoing.tag);
         };
         let fits = !self.class.is_some_and(|mine| mine != class);
@@ -182,7 +174,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> Batch<'_, T, F, G, M> {
             return Offer::Enough;
         }
         self.add_first(entry, class);
-        if self.reserve() {
+        if self.has_room() {
             Offer::More
         } else {
             Offer::Enough
@@ -306,7 +298,8 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
                 *place = self.command.bytes();
             }
         }
-        for (place, entry) in places.zip(what.entries.iter().take(what.count)) {
+        let entries = what.entries.get(..what.count).unwrap_or(&what.entries);
+        for (place, entry) in places.zip(entries) {
             if let Some(frame) = self.in_flight.frame(usize::from(*entry)) {
                 *place = frame.bytes();
             }
@@ -415,7 +408,6 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             sequence: &mut self.tx_sequence,
             carry: &mut self.carry,
             now,
-            slot: None,
             class,
             lengths: Lengths::of(class),
             limit: match class {
@@ -427,18 +419,10 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             count: 0,
         };
         batch.add_carried();
-        if batch.carry.is_none() && batch.reserve() {
+        if batch.carry.is_none() && batch.has_room() {
             client.frames(now, &mut batch);
         }
-        let Batch {
-            slot,
-            entries,
-            count,
-            ..
-        } = batch;
-        if let Some(slot) = slot {
-            self.window.release(slot);
-        }
+        let Batch { entries, count, .. } = batch;
         if silent && self.awaits_confirm() {
             // The supervision of confirms starts with the first frame.
             self.supervise(now);

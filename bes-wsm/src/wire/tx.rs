@@ -179,6 +179,8 @@ pub struct TransmitTemplate {
     /// Rate, queue and flags, as they lie on the wire.
     word: u32,
     ht: u32,
+    /// Flags that are those of each frame.
+    own: u8,
 }
 
 impl TransmitTemplate {
@@ -198,11 +200,24 @@ impl TransmitTemplate {
                 common.into_bits(),
             ]),
             ht: header.ht.into_bits(),
+            own: TxFlags::new()
+                .with_epta_priority(EptaPriority::Eapol)
+                .with_shifted(true)
+                .into_bits(),
         }
     }
 
-    /// The same as [`TransmitHeader::write`] for a frame of `frame_len` bytes to `link`, of whose `flags` only shift and
-    /// priority count. The packet id and the time to live are 0. Returns the length of the message.
+    /// The same for frames whose urgency is not told.
+    #[must_use]
+    pub const fn without_priority(self) -> Self {
+        Self {
+            own: TxFlags::new().with_shifted(true).into_bits(),
+            ..self
+        }
+    }
+
+    /// The same as [`TransmitHeader::write`] for a message of `len` bytes, shift included, to `link`, of whose `flags` only
+    /// shift and priority count. The packet id and the time to live are 0.
     ///
     /// # Errors
     ///
@@ -212,26 +227,23 @@ impl TransmitTemplate {
         &self,
         link: LinkId,
         flags: TxFlags,
-        frame_len: u16,
+        len: usize,
         out: &mut [u8],
-    ) -> Result<u16, WireError> {
-        let front = if flags.shifted() { SHIFTED } else { FRONT };
-        let len = frame_len.saturating_add(front);
-        if len > LONGEST {
+    ) -> Result<(), WireError> {
+        if len > MAX_MESSAGE_LEN {
             return Err(WireError::TooLong);
         }
-        // The rate policy is the first one, which is 0, in what comes with a frame.
-        let mine = flags.with_policy(RatePolicyIndex::FIRST).into_bits();
-        let word =
-            self.word | u32::from(link.raw()).wrapping_shl(10) | u32::from(mine).wrapping_shl(24);
+        let len = u16::try_from(len).map_err(|_error| WireError::TooLong)?;
+        let word = self.word
+            | u32::from(link.raw()).wrapping_shl(10)
+            | u32::from(flags.into_bits() & self.own).wrapping_shl(24);
         let wire = TransmitWords {
             head: U64::new(u64::from(len) | u64::from(self.id).wrapping_shl(16)),
             rates: U64::new(u64::from(word)),
             rest: U64::new(u64::from(self.ht).wrapping_shl(32)),
         };
         wire.write_to_prefix(out)
-            .map_err(|_error| WireError::NoRoom)?;
-        Ok(len)
+            .map_err(|_error| WireError::NoRoom)
     }
 }
 
@@ -245,15 +257,6 @@ struct TransmitWords {
 }
 
 const_assert_eq!(size_of::<TransmitWords>(), TRANSMIT_HEADER_LEN);
-
-/// Lengths in the type that they have on the wire.
-const FRONT: u16 = 24;
-const SHIFTED: u16 = 26;
-const LONGEST: u16 = 1628;
-
-const_assert_eq!(TRANSMIT_HEADER_LEN, 24);
-const_assert_eq!(TRANSMIT_HEADER_LEN + SHIFT_LEN, 26);
-const_assert_eq!(MAX_MESSAGE_LEN, 1628);
 
 /// The header of a frame on its way down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -473,11 +476,21 @@ mod tests {
                 let written = TransmitTemplate::new(&header).write(
                     header.link,
                     header.flags,
-                    len,
+                    header.message_len(),
                     &mut other,
                 );
-                assert_eq!(header.write(&mut one), written.map(usize::from));
+                assert_eq!(header.write(&mut one).map(|_len| ()), written);
                 assert_eq!(one, other);
+                if let Ok(quiet) = TransmitTemplate::new(&header).without_priority().write(
+                    header.link,
+                    header.flags,
+                    header.message_len(),
+                    &mut other,
+                ) {
+                    let flags = flags.with_epta_priority(EptaPriority::None);
+                    TransmitHeader { flags, ..header }.write(&mut one).unwrap();
+                    assert_eq!((quiet, one), ((), other));
+                }
             }
         }
         let template = TransmitTemplate::new(&header());

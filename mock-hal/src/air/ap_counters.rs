@@ -33,7 +33,7 @@ pub struct ApCounters {
     pub unauthorized: u64,
     /// A-MPDUs without an agreement.
     pub unagreed_ampdus: u64,
-    /// Frames with fragment number or more-fragments bit, which it does not put together.
+    /// Frames with fragment number or more-fragments bit.
     pub fragments: u64,
     /// PS-Polls received.
     pub ps_polls: u64,

@@ -220,6 +220,8 @@ pub(super) struct Station {
     pub(super) rx: [RxAgreement; 8],
     /// Sequence control of the last frame, by traffic identifier, and without.
     pub(super) last: [Option<u16>; 9],
+    /// Fragments that are being put together.
+    pub(super) partial: Option<super::uplink::Partial>,
     /// Nothing is sent before, because the access point throttles it.
     pub(super) throttled_until: Instant,
 }
@@ -248,6 +250,7 @@ impl Station {
             tx_requests: [0; 8],
             rx: [const { RxAgreement::None }; 8],
             last: [None; 9],
+            partial: None,
             throttled_until: Instant::ZERO,
         }
     }

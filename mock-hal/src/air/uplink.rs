@@ -12,6 +12,15 @@ use super::traffic::{Meter, Stamp};
 use super::Address;
 use bes_hal::time::Instant;
 
+/// Fragments of one MSDU that have come so far.
+#[derive(Debug)]
+pub(super) struct Partial {
+    sequence: u16,
+    /// Number of the fragment that has to follow.
+    next: u8,
+    body: Vec<u8>,
+}
+
 impl AccessPoint {
     /// A data frame arrived.
     pub(super) fn handle_data(&mut self, mpdu: Mpdu<'_>, at: Instant) {
@@ -26,13 +35,14 @@ impl AccessPoint {
         if mpdu.is_null() || !mpdu.has(TO_DS) {
             return;
         }
-        if mpdu.has(MORE_FRAGMENTS) || mpdu.fragment() != 0 {
+        let is_fragment = mpdu.has(MORE_FRAGMENTS) || mpdu.fragment() != 0;
+        if is_fragment {
             self.counters.fragments += 1;
-            return;
         }
         let station = &mut self.stations[position];
         let tid = usize::from(mpdu.tid() & 7);
-        if mpdu.is_qos() {
+        // Fragments are never sent under an agreement.
+        if mpdu.is_qos() && !is_fragment {
             if let RxAgreement::Agreed(window) = station.rx[tid] {
                 station.rx[tid] = RxAgreement::Active(Reorder::new(mpdu.sequence(), window));
             }
@@ -46,8 +56,9 @@ impl AccessPoint {
             }
         }
         let last = &mut station.last[if mpdu.is_qos() { tid } else { 8 }];
-        let again = mpdu.has(RETRY) && *last == Some(mpdu.sequence());
-        *last = Some(mpdu.sequence());
+        let control = mpdu.sequence() << 4 | u16::from(mpdu.fragment());
+        let again = mpdu.has(RETRY) && *last == Some(control);
+        *last = Some(control);
         if again {
             self.counters.duplicates += 1;
         } else {
@@ -130,7 +141,7 @@ impl AccessPoint {
                         *last = number;
                         if let Some(opened) = Mpdu::parse(&scratch) {
                             let body = opened.body().get(ccmp::HEADER..).unwrap_or(&[]);
-                            self.split(position, opened, body, at);
+                            self.put_together(position, opened, body, at);
                         }
                     }
                 }
@@ -149,8 +160,37 @@ impl AccessPoint {
                         self.counters.unauthorized += 1;
                     }
                 } else {
-                    self.split(position, mpdu, mpdu.body(), at);
+                    self.put_together(position, mpdu, mpdu.body(), at);
                 }
+            }
+        }
+    }
+
+    /// Keeps fragments until the last one is there. One that does not follow the one before ends them all.
+    fn put_together(&mut self, position: usize, mpdu: Mpdu<'_>, body: &[u8], at: Instant) {
+        let more = mpdu.has(MORE_FRAGMENTS);
+        if !more && mpdu.fragment() == 0 {
+            self.split(position, mpdu, body, at);
+            return;
+        }
+        let partial = &mut self.stations[position].partial;
+        match partial {
+            _ if mpdu.fragment() == 0 => {
+                *partial = Some(Partial {
+                    sequence: mpdu.sequence(),
+                    next: 1,
+                    body: body.to_vec(),
+                });
+            }
+            Some(begun) if begun.sequence == mpdu.sequence() && begun.next == mpdu.fragment() => {
+                begun.next += 1;
+                begun.body.extend_from_slice(body);
+            }
+            _ => *partial = None,
+        }
+        if !more {
+            if let Some(whole) = partial.take() {
+                self.split(position, mpdu, &whole.body, at);
             }
         }
     }

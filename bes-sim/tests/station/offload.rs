@@ -190,12 +190,14 @@ fn a_sleeping_host_is_not_woken_by_a_neighbour_solicitation_and_the_answer_is_ri
         assert!(count >= 2, "secure {secure}: {count}");
         let answered = story.lmac(|lmac| lmac.counters().answered_for_host);
         assert_eq!(answered as usize, count);
-        // Awake, the host hears them and answers itself.
+        // Awake, under traffic, the host hears them and answers itself.
         story.exchange(ms(60)).assert_intact("awake");
-        assert_eq!(enabled(&story), 0);
         story.rig.stack.kept = Some(Vec::new());
-        asks(&mut story, OWN);
-        story.rig.run_for(ms(400));
+        story.exchange_with(ms(400), |story| {
+            story.rig.run_for(ms(100));
+            assert_eq!(enabled(story), 0);
+            asks(story, OWN);
+        });
         let kept = story.rig.stack.kept.take().expect("frames were kept");
         let (_, asked) = solicitation(OWN);
         assert!(kept.iter().any(|kept| kept.frame.ends_with(&asked)));

@@ -1,6 +1,7 @@
 //! One guest: started, watched, killed when it takes too long, and asked what it found.
 
 use crate::lab::kernel::Kernel;
+use crate::lab::processor::Processor;
 use crate::lab::report::Report;
 use crate::lab::scenario::Scenario;
 use crate::lab::{dmesg, products::Products};
@@ -45,10 +46,11 @@ pub(crate) fn run(
     scenario: &Scenario,
     logs: &Path,
     wishes: &Wishes,
+    processor: Processor,
 ) -> Report {
     let start = Instant::now();
     let mut report = Report::new(scenario.name, kernel.kind.name());
-    match attempt(kernel, products, scenario, logs, wishes) {
+    match attempt(kernel, products, scenario, logs, wishes, processor) {
         Ok(found) => report = found,
         Err(error) => report.fail(&format!("{error:#}")),
     }
@@ -74,6 +76,7 @@ fn attempt(
     scenario: &Scenario,
     logs: &Path,
     wishes: &Wishes,
+    processor: Processor,
 ) -> Result<Report> {
     let limit = Duration::from_secs(u64::from(scenario.seconds * kernel.kind.slowness()));
     fs::create_dir_all(logs)?;
@@ -95,12 +98,12 @@ fn attempt(
     });
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
     let console = File::create(logs.join(CONSOLE))?;
-    let mut guest = Guest::start(
-        command(kernel, logs, wishes.leaks)?
-            .stdin(Stdio::null())
-            .stdout(console.try_clone()?)
-            .stderr(console),
-    )?;
+    let mut command = command(kernel, logs, wishes.leaks)?;
+    command
+        .stdin(Stdio::null())
+        .stdout(console.try_clone()?)
+        .stderr(console);
+    let mut guest = processor.keep(|| Guest::start(&mut command))?;
     let ended = guest.wait(limit + GRACE)?;
     let step = fs::read_to_string(logs.join(STEP)).unwrap_or_default();
     let step = match step.trim() {
@@ -198,7 +201,9 @@ pub(crate) fn shell(kernel: &Kernel, products: &Products, logs: &Path) -> Result
         "vsdio_selftest": products.vsdio_selftest,
     });
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
-    let status = command(kernel, logs, true)?.status()?;
+    let mut command = command(kernel, logs, true)?;
+    let mut guest = Processor::of(0).keep(|| command.spawn())?;
+    let status = guest.wait()?;
     anyhow::ensure!(status.success(), "the guest ended with {status}");
     Ok(())
 }

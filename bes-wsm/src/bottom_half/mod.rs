@@ -11,8 +11,8 @@
 //!        └───────────── send one batch of same-sized slots ◄────────────────────────┘
 //! ```
 //!
-//! Received bursts are followed by another look until the chip says that nothing is left; then, and only then, the
-//! interrupt is served. A look costs one register read when it finds a burst and two when it does not.
+//! Received bursts are followed by another look as long as such looks find something; when they do not, the chip's interrupt
+//! says when to look (`looks.rs`). A look costs one register read when it finds a burst and two when it does not.
 //!
 //! Sharing the owner does not compile,
 //! ```compile_fail,E0277
@@ -53,6 +53,7 @@
 //! }
 //! ```
 
+mod looks;
 mod receive;
 mod send;
 mod supervision;
@@ -74,6 +75,7 @@ use bes_hal::transport::{Reception, Transport};
 use bes_hal::{Duration, Instant, Memory, NoMemory};
 use core::cell::Cell;
 use core::marker::PhantomData;
+use looks::Looks;
 
 /// The chip must report its start within this time (file 20, section 6.1).
 pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +118,7 @@ pub struct BottomHalf<T: Transport, F, G, M: Memory> {
     unsent: Option<send::Unsent>,
     /// The announcement has to be read.
     rx_due: bool,
+    looks: Looks,
     /// It has to be read again at this time, for the n-th time.
     settle: Option<(Instant, u8)>,
     /// Until when a small batch waits for more frames.
@@ -153,6 +156,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             carry: None,
             unsent: None,
             rx_due: false,
+            looks: Looks::new(),
             settle: None,
             gather_until: None,
             stuck: 0,
@@ -196,6 +200,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         self.tx_sequence = Sequence::START;
         self.rx_sequence = Sequence::START;
         self.rx_due = true;
+        self.looks = Looks::new();
         self.settle = None;
         self.gather_until = None;
         self.stuck = 0;
@@ -307,7 +312,8 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
     where
         C: Client<Frame = F, Buffer = T::Buffer, Tag = G>,
     {
-        if self.transport.take_interrupt() {
+        let interrupt = self.transport.take_interrupt();
+        if interrupt {
             self.rx_due = true;
             self.stats.interrupts = self.stats.interrupts.wrapping_add(1);
         }
@@ -315,6 +321,9 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             return Ok(Work::Drained);
         }
         let mut now = self.transport.now();
+        if interrupt {
+            self.looks.interrupt(now.since(self.last_burst));
+        }
         // A burst found by a look that nothing but the period asked for had its interrupt lost.
         let mut polled = !self.rx_due && self.settle.is_none();
         self.look_if_due(now);
@@ -322,6 +331,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
         if self.unsent.is_some() {
             self.send_again(now)?;
         }
+        let mut behind_burst = false;
         for _ in 0..ROUNDS {
             let mut progress = false;
             if self.rx_due {
@@ -330,13 +340,22 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
                         now = self.transport.now();
                         if polled && !self.transport.take_interrupt() {
                             self.anomalies.record(Anomaly::LostInterrupt, now);
+                            self.looks.lost(now);
                         }
                         self.settle = None;
                         self.last_burst = now;
+                        self.rx_due = self
+                            .looks
+                            .behind_burst(burst.messages.as_slice().len(), now);
+                        behind_burst = true;
                         self.dispatch_burst(client, burst, now)?;
                         progress = true;
                     }
                     Reception::Empty => {
+                        if behind_burst {
+                            self.looks.in_vain();
+                        }
+                        behind_burst = false;
                         self.rx_due = false;
                         self.settle = None;
                     }
@@ -351,6 +370,7 @@ impl<T: Transport, F: TxFrame, G: Copy, M: Memory> BottomHalf<T, F, G, M> {
             }
             if self.transport.take_interrupt() {
                 self.stats.interrupts = self.stats.interrupts.wrapping_add(1);
+                self.looks.interrupt(now.since(self.last_burst));
                 self.rx_due = true;
                 polled = false;
                 progress = true;

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn at(micros: u64) -> Instant {
-        Instant::ZERO.after(Duration::from_secs(10) + Duration::from_micros(micros))
+        Instant::ZERO.after(Duration::from_micros(10_000_000_u64.saturating_add(micros)))
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | [`capture`] | captures of 802.11 frames |
 //! | [`browse`] | the traffic of somebody who reads web pages, for `soak` |
 //! | [`demo`], [`replay`], [`soak`], [`trace`], [`chips`], [`bench`](mod@bench) | the commands |
+//! | [`explain`] | core dumps, read back |
 //! | [`emu`] | the chip in real time, for a real kernel |
 //! | [`report`], [`latency`] | what they print |
 //! | [`hostile`] | a chip that answers arbitrarily |
@@ -19,6 +20,7 @@ pub mod capture;
 pub mod chips;
 pub mod demo;
 pub mod emu;
+pub mod explain;
 pub mod frame;
 pub mod hostile;
 pub mod images;

@@ -1,7 +1,7 @@
 //! The program a newcomer runs first: `bes-sim --help` explains it.
 
 use anyhow::Result;
-use bes_sim::{bench, chips, demo, emu, images, replay, soak, trace};
+use bes_sim::{bench, chips, demo, emu, explain, images, replay, soak, trace};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -28,6 +28,8 @@ enum Command {
     Trace(trace::Options),
     /// Several chips and drivers in one process, and what each of them costs.
     Chips(chips::Options),
+    /// Reads a core dump of the driver and says what happened, and what to make of it.
+    Explain(explain::Options),
     /// Saturated transfers on an unlimited air: what bus and driver can do. Used by `cargo xtask bench`.
     Bench(bench::Options),
     /// The emulated chip in real time, as a card of the kernel's virtual SDIO host, with mac80211_hwsim as its air.
@@ -59,6 +61,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Soak(options) => soak::run(&options),
         Command::Trace(options) => trace::run(&options),
         Command::Chips(options) => chips::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Emu(options) => emu::run(&options),
         Command::Firmware(options) => images::run(&options),

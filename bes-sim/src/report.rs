@@ -142,6 +142,11 @@ pub struct Soak {
     pub rungs: std::collections::BTreeMap<String, u32>,
     /// Faults that were injected, by name.
     pub faults: std::collections::BTreeMap<String, u64>,
+    /// Core dumps that the driver made.
+    pub core_dumps: u32,
+    /// The last of them; `bes-sim explain` reads it.
+    #[serde(skip)]
+    pub core_dump: Vec<u8>,
 }
 
 /// A soak with the pattern of somebody who reads web pages.

@@ -12,6 +12,7 @@ use bes_mac80211::recovery::Rung;
 use mock_hal::air::traffic::Pace;
 use mock_hal::air::{ApId, Width};
 use mock_hal::candidate::Candidate;
+use mock_hal::chip::lmac::{Exception, Moment};
 use mock_hal::fault::{Fault, Faults, Faulty, Plan};
 use mock_hal::EmulatedSdio;
 use plotters::prelude::*;
@@ -28,10 +29,11 @@ pub struct Options {
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     scan_every: u64,
     /// Inject this fault on the bus, at random moments, or let one of the six candidates for throughput that collapses
-    /// begin, by its number. Can be given several times.
+    /// begin, by its number, or let the firmware crash once (`crash`). Can be given several times.
     #[arg(long = "fault", value_name = "NAME", num_args = 1.., value_parser = parse_fault)]
     faults: Vec<Trouble>,
-    /// Let the candidate begin after so many seconds instead of the minutes that the field's reports suggest.
+    /// Let the candidate begin after so many seconds instead of the minutes that the field's reports suggest, or the
+    /// firmware crash then instead of after 30.
     #[arg(long, value_name = "SECONDS")]
     fault_after: Option<u64>,
     /// Seed of faults and air.
@@ -46,18 +48,26 @@ pub struct Options {
     /// Write throughput over time as an SVG plot.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Write the driver's last core dump, for `bes-sim explain`. Nothing is written if nothing failed badly enough.
+    #[arg(long, value_name = "FILE")]
+    core_dump: Option<PathBuf>,
     /// Print one JSON object instead of the table.
     #[arg(long)]
     json: bool,
 }
 
-/// What can be wrong: a fault of the bus, or a candidate of file 50, section 4.
+/// When the firmware crashes, if nothing else is said.
+const CRASH_AFTER: Duration = Duration::from_secs(30);
+
+/// What can be wrong: a fault of the bus, a candidate of file 50, section 4, or the end of the firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// A fault of the bus.
     Bus(Fault),
     /// A candidate.
     Candidate(Candidate),
+    /// The firmware crashes once, with a report (file 20, section 15.8).
+    Crash,
 }
 
 /// Traffic of a soak.
@@ -71,9 +81,14 @@ pub enum Pattern {
 
 fn fault_help() -> String {
     let mut text = String::from("Faults:\n");
+    let mut line = |name: &str, what: &str| text.push_str(&format!("  {name:<18} {what}\n"));
     for fault in Fault::ALL {
-        text.push_str(&format!("  {:<18} {}\n", fault.name(), fault.explanation()));
+        line(fault.name(), fault.explanation());
     }
+    line(
+        "crash",
+        "the firmware crashes once, with a report of its registers",
+    );
     text.push_str("Candidates:\n");
     for candidate in Candidate::ALL {
         let (number, name) = (candidate.number(), candidate.name());
@@ -88,9 +103,12 @@ fn parse_fault(name: &str) -> Result<Trouble, String> {
             .map(Trouble::Candidate)
             .ok_or_else(|| "candidates have the numbers 1 to 6".into());
     }
+    if name == "crash" {
+        return Ok(Trouble::Crash);
+    }
     name.parse()
         .map(Trouble::Bus)
-        .map_err(|error| format!("{error}"))
+        .map_err(|error| format!("{error}, and crash"))
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -98,6 +116,14 @@ fn parse_rate(text: &str) -> Result<f64, String> {
         Ok(rate) if (0.01..=20.0).contains(&rate) => Ok(rate),
         _ => Err("give 0.01 to 20 MiB/s; the radio does no more".into()),
     }
+}
+
+/// What the firmware tells of its end: an assertion, whose line is R1 (file 20, section 15.8).
+fn assertion() -> Exception {
+    let mut exception = Exception::new(4);
+    exception.registers[1] = 1204;
+    exception.text = String::from("lmac_tx.c");
+    exception
 }
 
 type SoakRig = Rig<Faulty<EmulatedSdio>>;
@@ -126,6 +152,11 @@ fn set_out(options: &Options) -> Result<(SoakRig, ApId, Faults)> {
                     None => act,
                 };
                 rig.handle.set_candidate(Some(act));
+            }
+            Trouble::Crash => {
+                let after = options.fault_after.map_or(CRASH_AFTER, Duration::from_secs);
+                let moment = Moment::At(rig.now().after(after));
+                rig.lmac(|lmac| lmac.plan_crash(Some((moment, assertion()))));
             }
         }
     }
@@ -286,6 +317,10 @@ fn finish(rig: &SoakRig, open: ApId, faults: &Faults, mut report: Soak) -> Resul
         .into_iter()
         .map(|fault| (fault.name().to_owned(), faults.count(fault)));
     report.faults = injected.filter(|(_, count)| *count > 0).collect();
+    if let Some((number, text)) = rig.device.core_dump() {
+        report.core_dumps = number;
+        report.core_dump = text.to_vec();
+    }
     Ok(report)
 }
 
@@ -301,6 +336,7 @@ fn reference(options: &Options) -> Result<Option<f64>> {
     let healthy = Options {
         faults: Vec::new(),
         plot: None,
+        core_dump: None,
         ..options.clone()
     };
     let mean = soak(&healthy)?.throughput.mean_mib_per_s;
@@ -336,10 +372,13 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.pattern == Pattern::Browse {
         return run_browse(options);
     }
+    // Before the hour, not after it.
     if let Some(path) = &options.plot {
-        // Before the hour, not after it.
         std::fs::File::create(path)
             .with_context(|| format!("cannot write the plot {}", path.display()))?;
+    }
+    if let Some(path) = &options.core_dump {
+        try_to_write(path)?;
     }
     let report = compared(options)?;
     if options.json {
@@ -350,13 +389,37 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(path) = &options.plot {
         plot(&report, path).with_context(|| format!("cannot write the plot {}", path.display()))?;
     }
+    match &options.core_dump {
+        Some(path) if report.core_dumps == 0 => eprintln!(
+            "no core dump was made, and {} was not written",
+            path.display()
+        ),
+        Some(path) => std::fs::write(path, &report.core_dump)
+            .with_context(|| format!("cannot write the core dump {}", path.display()))?,
+        None => {}
+    }
     Ok(true)
+}
+
+/// Whether a core dump could be written there; what is there stays.
+fn try_to_write(path: &Path) -> Result<()> {
+    let sentence = || format!("cannot write the core dump {}", path.display());
+    let there = path.exists();
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(sentence)?;
+    if !there {
+        std::fs::remove_file(path).with_context(sentence)?;
+    }
+    Ok(())
 }
 
 fn run_browse(options: &Options) -> Result<bool> {
     ensure!(
-        options.faults.is_empty() && options.plot.is_none(),
-        "--pattern browse takes neither --fault nor --plot"
+        options.faults.is_empty() && options.plot.is_none() && options.core_dump.is_none(),
+        "--pattern browse takes none of --fault, --plot and --core-dump"
     );
     let report = browse(options.minutes, options.seed)?;
     if options.json {
@@ -411,8 +474,8 @@ fn print(report: &Soak) {
         println!("{:.1} % of the throughput without faults", 100.0 * kept);
     }
     println!(
-        "diagnosis {}; {} incidents, {} restarts from outside, {} anomalies",
-        report.diagnosis, report.incidents, report.recoveries, report.anomalies
+        "diagnosis {}; {} incidents, {} core dumps, {} restarts from outside, {} anomalies",
+        report.diagnosis, report.incidents, report.core_dumps, report.recoveries, report.anomalies
     );
     for (rung, count) in &report.rungs {
         println!("  {count:>8}  {rung}");

@@ -190,6 +190,67 @@ fn a_soak_reports_under_the_names_that_are_its_interface_and_plots() {
     assert!(std::fs::read_to_string(plot).unwrap().contains("<svg"));
 }
 
+/// The firmware crashes, the driver writes its dump, and the program reads it back: whole, cut, and from a JSON reader's side.
+#[test]
+fn a_core_dump_of_a_crash_is_written_and_explained() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("core.dump");
+    let _ = std::fs::remove_file(&file);
+    let file = file.to_str().unwrap();
+    let soak = |more: &[&str]| {
+        let usual = [
+            "soak",
+            "--minutes",
+            "1",
+            "--rate",
+            "0.1",
+            "--json",
+            "--core-dump",
+            file,
+        ];
+        json(&[&usual[..], more].concat())
+    };
+    // Nothing failed: nothing is written.
+    assert_eq!(soak(&[])["core_dumps"], 0);
+    assert!(!Path::new(file).exists());
+
+    let crash = soak(&["--fault", "crash", "--fault-after", "20"]);
+    assert_eq!(
+        (&crash["core_dumps"], &crash["incidents"]),
+        (&1.into(), &1.into())
+    );
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("bes2600 core dump 1\n"));
+
+    let digest = json(&["explain", file, "--json", "--messages", "3"]);
+    assert_eq!(digest["reason"], "firmware exception", "{digest:#}");
+    assert_eq!(
+        (&digest["cut"], &digest["unreadable"]),
+        (&false.into(), &0.into())
+    );
+    assert_eq!(digest["credits"]["of"], 30);
+    assert_eq!(digest["messages"].as_array().map(Vec::len), Some(3));
+    let registers = digest["exception"]["registers"].as_array().unwrap();
+    assert_eq!(registers.len(), 18);
+    assert!(registers.contains(&serde_json::json!(["pc", 0x2000_003C])));
+
+    let explained = |file: &str| {
+        let output = bes_sim(&["explain", file]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = explained(file);
+    for part in [
+        "assertion",
+        "lmac_tx.c line 1204",
+        "wifi-restart",
+        "firmware crashed by itself",
+    ] {
+        assert!(said.contains(part), "{part}:\n{said}");
+    }
+    std::fs::write(file, &text[..text.len() / 4]).unwrap();
+    assert!(explained(file).contains("The dump is cut"));
+}
+
 #[test]
 fn a_trace_is_readable_and_its_file_is_pcapng() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bus.pcapng");
@@ -241,5 +302,15 @@ fn bad_files_and_options_get_one_sentence_that_says_what_to_do() {
     );
     assert!(says(&["demo", "--firmware", env!("CARGO_MANIFEST_DIR")])
         .contains("give the folder that holds bes2600/"));
+    assert!(says(&["explain", "does-not-exist"]).contains("cannot read does-not-exist"));
+    assert!(says(&[
+        "explain",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")
+    ])
+    .contains("this is no core dump of the driver"));
+    assert!(
+        says(&["soak", "--minutes", "1", "--core-dump", "/does/not/exist"])
+            .contains("cannot write the core dump /does/not/exist")
+    );
     assert!(says(&["chips", "1000"]).contains("1000 is not in"));
 }

@@ -258,7 +258,7 @@ impl RatePolicies {
         }
     }
 
-    /// The policy for a frame with these rates on this band. It is the [latest](Self::latest) from now on.
+    /// The policy for a frame with these rates on this band. It is the latest one from now on.
     pub fn acquire(&mut self, series: RateSeries, band: Band) -> Acquisition {
         if self.acquire_latest(series, band) {
             return Acquisition::Ready(*self.latest());

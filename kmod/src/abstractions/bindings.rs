@@ -18,9 +18,12 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
-    unnecessary_transmutes,
     unreachable_pub,
     unsafe_op_in_unsafe_fn
+)]
+#![cfg_attr(
+    CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES,
+    allow(unnecessary_transmutes)
 )]
 #![cfg_attr(
     CONFIG_RUSTC_HAS_SUSPICIOUS_RUNTIME_SYMBOL_DEFINITIONS,

@@ -154,7 +154,7 @@ impl<B: Body> BusThread<B> {
             )
         };
         // What `IS_ERR()` does: the last page of the address space holds error numbers.
-        let number = task.addr().cast_signed();
+        let number = task.addr() as isize;
         if (-4095..0).contains(&number) {
             // SAFETY: There is no thread that would have taken it over.
             drop(unsafe { KBox::from_raw(start) });

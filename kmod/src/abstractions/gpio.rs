@@ -56,7 +56,7 @@ impl Line {
             }
         };
         // What `IS_ERR()` does: the last page of the address space holds error numbers.
-        let number = line.addr().cast_signed();
+        let number = line.addr() as isize;
         if (-4095..0).contains(&number) {
             return Err(Error::from_errno(i32::try_from(number).unwrap_or(-22)));
         }

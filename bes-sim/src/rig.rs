@@ -26,8 +26,9 @@ use bes_mac80211::types::{
 };
 use bes_sdio_bus::{Config as BusConfig, SdioTransport};
 use bes_wsm::wire::InterfaceId;
-use mock_hal::air::Air;
+use mock_hal::air::{Air, Radio};
 use mock_hal::chip::lmac::{Lmac, LmacConfig};
+use mock_hal::chip::Firmware;
 use mock_hal::{BurstVec, Card, Config as CardConfig, EmulatedSdio, Handle};
 use std::sync::Arc;
 
@@ -123,13 +124,50 @@ impl Rig<EmulatedSdio> {
     pub fn new(setup: Setup) -> Self {
         Self::with_function(setup, |function| function)
     }
+
+    /// Inserts the card, in an air that it shares with others; the setup's own air is not used. What looks at the firmware
+    /// or the air of the rig alone ([`lmac`](Self::lmac), [`air`](Self::air)) is not for such a rig.
+    pub fn sharing(setup: Setup, radio: Radio) -> Self {
+        let (parts, lmac, _) = setup.split();
+        Self::around(parts, Box::new(Lmac::new(lmac, radio)), |function| function)
+    }
+}
+
+/// A setup without chip and air.
+struct Parts {
+    card: CardConfig,
+    images: Images,
+    bus: BusConfig,
+    device: DeviceConfig,
+    seed: u64,
+}
+
+impl Setup {
+    fn split(self) -> (Parts, LmacConfig, Air) {
+        let parts = Parts {
+            card: self.card,
+            images: self.images,
+            bus: self.bus,
+            device: self.device,
+            seed: self.seed,
+        };
+        (parts, self.lmac, self.air)
+    }
 }
 
 impl<S: SdioFunction<Buffer = BurstVec>> Rig<S> {
     /// Inserts the card, with something around its function.
     pub fn with_function(setup: Setup, wrap: impl FnOnce(EmulatedSdio) -> S) -> Self {
-        let lmac = Lmac::new(setup.lmac, setup.air);
-        let (function, handle) = Card::insert(setup.card, Box::new(lmac));
+        let (parts, lmac, air) = setup.split();
+        Self::around(parts, Box::new(Lmac::new(lmac, air)), wrap)
+    }
+
+    fn around(
+        setup: Parts,
+        firmware: Box<dyn Firmware>,
+        wrap: impl FnOnce(EmulatedSdio) -> S,
+    ) -> Self {
+        let (function, handle) = Card::insert(setup.card, firmware);
         let doorbell = Arc::new(Doorbell::new());
         handle.set_doorbell(doorbell.clone());
         let transport = SdioTransport::new(wrap(function), setup.images, setup.bus);

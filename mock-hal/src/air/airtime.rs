@@ -18,8 +18,15 @@ pub const BLOCK_ACK: usize = 32;
 pub const DELIMITER: usize = 4;
 
 const SLOT_NANOS: u64 = 9_000;
-const BACKOFF_NANOS: u64 = SLOT_NANOS * 15 / 2;
+const BACKOFF_NANOS: u64 = SLOT_NANOS * CW_MIN as u64 / 2;
 const AIFSN: u64 = 3;
+
+/// Largest number of slots that is drawn at first.
+pub const CW_MIN: u32 = 15;
+/// A slot.
+pub const SLOT: Duration = Duration::from_nanos(SLOT_NANOS);
+/// What is waited for on average before an exchange, beyond the fixed space.
+pub const MEAN_BACKOFF: Duration = Duration::from_nanos(BACKOFF_NANOS);
 
 /// Short interframe space.
 pub const fn sifs(band: Band) -> Duration {

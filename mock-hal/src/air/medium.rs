@@ -8,6 +8,7 @@ use super::client::Client;
 use super::downlink::{Burst, Pool};
 use super::noise::{Noise, Noisy};
 use super::replay::{Injection, Recorded, Replay};
+use super::shared::RadioState;
 use super::station::{Outgoing, Purpose};
 use super::{Address, Channel, Heard, PhyRate};
 use bes_hal::time::{earliest, Instant};
@@ -80,6 +81,8 @@ pub struct AirCounters {
     pub station_airtime: Duration,
     /// Time during which any channel was used by somebody else.
     pub other_airtime: Duration,
+    /// Of this, for frames of an access point to the station alone.
+    pub delivery_airtime: Duration,
 }
 
 /// The air. See the [module](super).
@@ -103,6 +106,11 @@ pub struct Air {
     burst: Burst,
     pub(super) capture: Option<Capture>,
     pub(super) counters: AirCounters,
+    /// Idle time that the selected radio has to wait for, where radios compete.
+    pub(super) wait: Duration,
+    /// The radios that are not selected, where there are several; see [`shared`](super::shared).
+    pub(super) radios: Vec<RadioState>,
+    pub(super) selected: usize,
     upcoming: Cell<Option<Upcoming>>,
 }
 
@@ -149,6 +157,9 @@ impl Air {
             burst: Burst::default(),
             capture: None,
             counters: AirCounters::default(),
+            wait: Duration::ZERO,
+            radios: Vec::new(),
+            selected: 0,
             upcoming: Cell::new(None),
         }
     }
@@ -276,7 +287,8 @@ impl Air {
             return start;
         }
         let duration = airtime::exchange(channel.band, rate, octets, rts, response);
-        let end = start.after(duration);
+        let end = start.after(self.without_mean_wait(duration));
+        self.count_down(channel.number, start);
         self.set_busy(channel.number, end);
         end
     }
@@ -346,7 +358,7 @@ impl Air {
             offer(Some(noisy.next.max(busy)), Next::Noise(index));
         }
         for (index, access_point) in self.access_points.iter().enumerate() {
-            let audible = is_audible(self.tuned, access_point);
+            let audible = self.is_audible(access_point);
             let room = self.room_for(audible);
             let ready = access_point.ready(self.now, room, audible);
             let busy = self.busy_of(access_point.config.channel.number);
@@ -378,6 +390,8 @@ impl Air {
                     let end = noisy.burst(at, jitter);
                     let channel = noisy.noise.channel;
                     self.counters.other_airtime += end.since(at);
+                    self.others_waited(end.since(at));
+                    self.count_down(channel, at);
                     self.set_busy(channel, end);
                 }
                 Next::Transmit(index) => self.transmit(index, at),
@@ -445,7 +459,7 @@ impl Air {
 
     /// An access point takes the medium.
     fn transmit(&mut self, index: usize, start: Instant) {
-        let audible = is_audible(self.tuned, &self.access_points[index]);
+        let audible = self.is_audible(&self.access_points[index]);
         let room = self.room_for(audible);
         let mut burst = core::mem::take(&mut self.burst);
         let access_point = &mut self.access_points[index];
@@ -468,8 +482,22 @@ impl Air {
         let octets = psdu_octets(burst.frames.iter().map(|frame| frame.bytes.len()));
         let end = self.occupy(channel, start, rate, octets, false, response);
         let at = self.end_of_ppdu(channel, end, rate, response);
-        self.counters.other_airtime += end.since(start);
-        let hears = audible && self.receives(rate);
+        let selected = self.selected;
+        let first_frame = &burst.frames[0].bytes;
+        let for_others = (group && self.is_shared()).then(|| first_frame.clone());
+        if !group {
+            self.select_receiver(first_frame);
+        }
+        let airtime = end.since(start);
+        self.counters.other_airtime += airtime;
+        self.others_waited(airtime);
+        let here = self
+            .tuned
+            .is_some_and(|tuned| tuned.number == channel.number);
+        let hears = here && self.receives(rate);
+        if hears && !group {
+            self.counters.delivery_airtime += airtime;
+        }
 
         let flood = burst.frames.iter().any(Outgoing::is_generated);
         let mut first = None;
@@ -531,11 +559,25 @@ impl Air {
                 generated,
             ));
         }
+        if let Some(frame) = for_others {
+            self.tell_others(&Heard {
+                frame,
+                at,
+                channel: channel.number,
+                rate,
+                signal_dbm,
+                ampdu: false,
+                first_of_ampdu: false,
+                last_of_ampdu: false,
+            });
+        }
+        self.select(selected);
+        let wait = self.draw();
         let access_point = &mut self.access_points[index];
         access_point.handle_sent(&mut burst, end, &mut self.pool);
         // The one who has just sent lets others go first; without limits, failures and floods must take time.
         access_point.not_before = if !self.config.unlimited {
-            end.after(Duration::from_nanos(1))
+            end.after(wait.max(Duration::from_nanos(1)))
         } else if acked && !(flood && room == 0) {
             end
         } else {

@@ -53,6 +53,7 @@ pub mod noise;
 pub mod power_save;
 mod radio;
 pub mod replay;
+pub mod shared;
 pub mod station;
 mod storm;
 pub mod supplicant;
@@ -72,6 +73,7 @@ pub use frame::Msdu;
 pub use medium::{Air, AirConfig, AirCounters, ApId, ClientId};
 pub use noise::Noise;
 pub use replay::{Injection, Recorded};
+pub use shared::{Radio, SharedAir};
 pub use station::StationState;
 pub use traffic::{Flow, FlowCounters, Meter, Pace, Stamp};
 

@@ -1,5 +1,6 @@
 //! The station's radio: what it is tuned to, its attempts to send, and what it hears.
 
+use super::access_point::AccessPoint;
 use super::airtime::Response;
 use super::frame::{Mpdu, MORE_FRAGMENTS};
 use super::loss;
@@ -62,7 +63,7 @@ impl Air {
             (false, _) => Response::BlockAck,
         };
         let octets = psdu_octets(frames.iter().map(|frame| frame.len()));
-        let start = self.busy_of(channel.number).max(now);
+        let start = self.busy_of(channel.number).after(self.wait).max(now);
         let end = self.occupy(
             channel,
             start,
@@ -81,6 +82,8 @@ impl Air {
         self.counters.fragments += frames.iter().filter(is_fragment).count() as u64;
         self.counters.deferred += u64::from(start > now);
         self.counters.station_airtime += end.since(start);
+        self.others_waited(end.since(start));
+        self.wait = self.draw();
 
         let mut acked: u64 = 0;
         for (at, frame) in frames.iter().enumerate() {
@@ -165,8 +168,18 @@ impl Air {
 
     /// Until when the medium is occupied on the station's channel; the station transmits not before.
     pub fn busy_until(&self) -> Instant {
-        self.tuned
-            .map_or(Instant::ZERO, |channel| self.busy_of(channel.number))
+        self.tuned.map_or(Instant::ZERO, |channel| {
+            self.busy_of(channel.number).after(self.wait)
+        })
+    }
+
+    /// Whether any radio is tuned to the channel of an access point.
+    pub(super) fn is_audible(&self, access_point: &AccessPoint) -> bool {
+        is_audible(self.tuned, access_point)
+            || self
+                .radios
+                .iter()
+                .any(|radio| is_audible(radio.tuned(), access_point))
     }
 
     /// How many more data frames the station can take, what is still to be popped not subtracted: simply the free
@@ -181,7 +194,12 @@ impl Air {
     }
 
     pub(super) fn effective_room(&self) -> usize {
-        self.room.saturating_sub(self.generated_heard)
+        let own = self.room.saturating_sub(self.generated_heard);
+        // The one with the least room decides; the place of the selected one is empty.
+        let others = self.radios.iter().enumerate();
+        others
+            .filter(|(radio, _)| *radio != self.selected)
+            .fold(own, |least, (_, radio)| least.min(radio.room()))
     }
 
     /// A block ack agreement as the station negotiated it. `from_station`: the station is the originator. `window` 0:

@@ -1,5 +1,6 @@
-//! What the chip answers for a host that sleeps: neighbour solicitations (IPv6), as it does ARP. The host is not woken, and
-//! whoever asked gets the right answer. No chip is known to have been asked for it (specification: file 21, section 3.3).
+//! What the chip answers for a host that sleeps: ARP (IPv4) and neighbour solicitations (IPv6). The host is not woken, and
+//! whoever asked gets the right answer. No chip is known to have been asked for the second (specification: file 21,
+//! section 3.3).
 
 use crate::common::{air, ms, setup, Story, CHANNEL, OPEN};
 use bes_hal::{Duration, Instant};
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 const LIMIT: Duration = Duration::from_secs(12);
 const IPV6: u16 = 0x86DD;
+const ARP: u16 = 0x0806;
 const PASSPHRASE: &str = "correct horse";
 
 /// The station's address, another one of it, and that of who asks.
@@ -56,15 +58,19 @@ fn solicitation(target: [u8; 16]) -> ([u8; 6], Vec<u8>) {
 }
 
 fn asks(story: &mut Story, target: [u8; 16]) {
-    let ap = story.ap;
     let (destination, payload) = solicitation(target);
+    sends(story, destination, IPV6, &payload);
+}
+
+fn sends(story: &mut Story, destination: [u8; 6], ethertype: u16, payload: &[u8]) {
+    let ap = story.ap;
     let sent = story.rig.air(|air| {
         air.access_point_mut(ap).send(&Msdu {
             destination,
             source: ASKER_MAC,
             tid: 0,
-            ethertype: IPV6,
-            payload: &payload,
+            ethertype,
+            payload,
         })
     });
     assert!(sent);
@@ -204,6 +210,44 @@ fn a_sleeping_host_is_not_woken_by_a_neighbour_solicitation_and_the_answer_is_ri
         assert_eq!(advertisements(&answers), count);
         assert_eq!(story.rig.handle.all_violations(), Vec::<String>::new());
         story.assert_good("after solicitations");
+    }
+}
+
+/// An ARP packet (RFC 826): 1 asks, 2 answers.
+fn arp(operation: u8, sender: ([u8; 6], [u8; 4]), target: ([u8; 6], [u8; 4])) -> Vec<u8> {
+    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, operation];
+    for (mac, ip) in [sender, target] {
+        packet.extend(mac);
+        packet.extend(ip);
+    }
+    packet
+}
+
+#[test]
+fn a_sleeping_host_is_not_woken_by_an_arp_request_and_the_answer_is_right() {
+    let (own, asker) = ((ADDRESS.0, [10, 0, 0, 2]), (ASKER_MAC, [10, 0, 0, 1]));
+    for secure in [false, true] {
+        let mut story = sleeper(secure, &[], RecoveryPolicy::NONE);
+        let answers = collect(&story);
+        falls_asleep(&mut story);
+        for round in 0..9 {
+            let request = arp(1, asker, ([0; 6], own.1));
+            sends(&mut story, [0xFF; 6], ARP, &request);
+            let woken = story.rig.run_until(ms(1_100), |rig| {
+                rig.device.state() != DeviceState::Asleep || rig.handle.interrupt_asserted()
+            });
+            assert!(!woken, "secure {secure}, round {round}");
+        }
+        let answers = answers.lock().unwrap();
+        let arps: Vec<_> = answers
+            .iter()
+            .filter(|msdu| msdu.ethertype == ARP)
+            .collect();
+        assert!(arps.len() >= 2, "secure {secure}: {}", arps.len());
+        for answer in arps {
+            assert_eq!((answer.destination, answer.source), (ASKER_MAC, ADDRESS.0));
+            assert_eq!(answer.payload, arp(2, own, asker));
+        }
     }
 }
 

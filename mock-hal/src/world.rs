@@ -484,30 +484,15 @@ impl World {
             None if fate == Fate::SpoiledBefore => Err(Silence::Broken),
             None => {
                 self.chip.statistics.bytes_read += buffer.len() as u64;
-                if self
-                    .chip
-                    .read_data(command.address, buffer, self.clock.now())
-                {
-                    if fate == Fate::SpoiledAfter {
-                        self.tuning.spoil(buffer);
-                    }
-                    match fate {
-                        Fate::Passes => Ok(R5::good(0)),
-                        _ => Err(Silence::Broken),
-                    }
-                } else {
-                    Err(Silence::NoData)
+                let now = self.clock.now();
+                let moved = self.chip.read_data(command.address, buffer, now);
+                if moved && fate == Fate::SpoiledAfter {
+                    self.tuning.spoil(buffer);
                 }
+                response(moved, fate)
             }
         };
-        self.update_interrupt();
-        let duration = self.clock.now().since(began);
-        self.trace.record(began, duration, || Event::Data {
-            argument,
-            response: result.ok(),
-            bytes: buffer.to_vec(),
-        });
-        result
+        self.end_data(began, argument, result, || buffer.to_vec())
     }
 
     /// CMD53 write with its argument as it stands on the command line, of `segments` one after the other.
@@ -525,25 +510,27 @@ impl World {
             None if fate == Fate::SpoiledBefore => Err(Silence::Broken),
             None => {
                 self.chip.statistics.bytes_written += command.count.bytes() as u64;
-                if self
-                    .chip
-                    .write_data(command.address, segments, self.clock.now())
-                {
-                    match fate {
-                        Fate::Passes => Ok(R5::good(0)),
-                        _ => Err(Silence::Broken),
-                    }
-                } else {
-                    Err(Silence::NoData)
-                }
+                let now = self.clock.now();
+                response(self.chip.write_data(command.address, segments, now), fate)
             }
         };
+        self.end_data(began, argument, result, || segments.concat())
+    }
+
+    /// What follows from a CMD53, and its place in the trace.
+    fn end_data(
+        &mut self,
+        began: Instant,
+        argument: u32,
+        result: Result<R5, Silence>,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Result<R5, Silence> {
         self.update_interrupt();
         let duration = self.clock.now().since(began);
         self.trace.record(began, duration, || Event::Data {
             argument,
             response: result.ok(),
-            bytes: segments.concat(),
+            bytes: bytes(),
         });
         result
     }
@@ -631,5 +618,14 @@ impl World {
         self.card = Registers::new();
         self.chip.lose_power(self.clock.now());
         self.update_interrupt();
+    }
+}
+
+/// How a transfer ends whose data was there to move, or not.
+const fn response(moved: bool, fate: Fate) -> Result<R5, Silence> {
+    match (moved, fate) {
+        (false, _) => Err(Silence::NoData),
+        (true, Fate::Passes) => Ok(R5::good(0)),
+        (true, _) => Err(Silence::Broken),
     }
 }

@@ -64,15 +64,7 @@ fn scan(story: &mut Story, channels: &[ScanChannel]) -> (i32, Vec<String>) {
     });
     assert!(ended);
     story.rig.stack.events.clear();
-    let mut names: Vec<_> = story
-        .rig
-        .stack
-        .station
-        .heard
-        .iter()
-        .map(|bss| String::from_utf8_lossy(&bss.ssid).into_owned())
-        .collect();
-    names.sort();
+    let names = story.names_heard();
     (highest, names)
 }
 

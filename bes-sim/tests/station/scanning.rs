@@ -47,19 +47,6 @@ fn scan(story: &mut Story, channels: &[ScanChannel], ssids: &[&str], source: Opt
     story.rig.stack.events.clear();
 }
 
-fn names(story: &Story) -> Vec<String> {
-    let mut names: Vec<_> = story
-        .rig
-        .stack
-        .station
-        .heard
-        .iter()
-        .map(|bss| String::from_utf8_lossy(&bss.ssid).into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 /// Three networks on channels 1, 6 and 11; the last may hide its name.
 fn three(hidden: bool) -> (Air, [ApId; 3]) {
     let mut air = Air::new(AirConfig {
@@ -87,12 +74,12 @@ fn a_hidden_network_is_found_by_its_name_and_joined() {
     let (mut story, aps) = brought_up(true);
     let all = [1, 6, 11].map(|number| channel(number, false));
     scan(&mut story, &all, &[], None);
-    assert_eq!(names(&story), ["", "one", OPEN]);
+    assert_eq!(story.names_heard(), ["", "one", OPEN]);
     // Somebody else's name does not bring it out.
     scan(&mut story, &all, &["stranger"], None);
-    assert!(!names(&story).contains(&"hidden".to_owned()));
+    assert!(!story.names_heard().contains(&"hidden".to_owned()));
     scan(&mut story, &all, &["hidden"], None);
-    assert!(names(&story).contains(&"hidden".to_owned()));
+    assert!(story.names_heard().contains(&"hidden".to_owned()));
     story.rig.connect("hidden", None).expect("joined");
     story.ap = aps[2];
     story.assert_good("a hidden network");
@@ -131,7 +118,7 @@ fn c3_nothing_is_sent_on_a_channel_that_forbids_it_and_something_on_those_beside
         assert_eq!(probes(&story), before, "{counted:?}");
         if !joined {
             // The dwell is as long as a beacon interval, so passive channels are heard all the same.
-            assert_eq!(names(&story), ["hidden", "one", OPEN]);
+            assert_eq!(story.names_heard(), ["hidden", "one", OPEN]);
         }
         assert_eq!(story.rig.handle.all_violations(), Vec::<String>::new());
     }
@@ -143,7 +130,7 @@ fn a_scan_under_another_address_finds_the_same_and_is_the_own_one_again_afterwar
     let all = [1, 6, 11].map(|number| channel(number, false));
     let other = MacAddress([0x06, 1, 2, 3, 4, 5]);
     scan(&mut story, &all, &[], Some(other));
-    assert_eq!(names(&story), ["", "one", OPEN]);
+    assert_eq!(story.names_heard(), ["", "one", OPEN]);
     let template = |story: &Story| story.lmac(|lmac| lmac.mib(0, 0x1002).map(<[u8]>::to_vec));
     let source = |template: Option<Vec<u8>>| {
         let template = template.expect("the template was written");
@@ -194,5 +181,5 @@ fn the_device_can_say_which_channels_it_leaves_out_and_why() {
         assert_eq!(refusal.left_out_until.is_some(), scans >= 3);
         assert_eq!(refusal.to_string().contains("left out until"), scans >= 3);
     }
-    assert_eq!(names(&story), [OPEN]);
+    assert_eq!(story.names_heard(), [OPEN]);
 }

@@ -102,6 +102,16 @@ pub(crate) fn setup(air: Air) -> Setup {
 }
 
 impl Story {
+    /// Names of the networks that the last scan found, sorted.
+    pub(crate) fn names_heard(&self) -> Vec<String> {
+        let heard = self.rig.stack.station.heard.iter();
+        let mut names: Vec<_> = heard
+            .map(|bss| String::from_utf8_lossy(&bss.ssid).into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// A card in the slot, nothing else yet.
     pub(crate) fn new() -> Self {
         let (air, ap) = air();

@@ -48,15 +48,7 @@ fn scan(story: &mut Story, channels: &[u8]) -> (Vec<String>, bool, u8) {
         end.is_some()
     });
     let (aborted, refused) = end.expect("the scan ends");
-    let mut heard: Vec<_> = story
-        .rig
-        .stack
-        .station
-        .heard
-        .iter()
-        .map(|bss| String::from_utf8_lossy(&bss.ssid).into_owned())
-        .collect();
-    heard.sort();
+    let heard = story.names_heard();
     (heard, aborted, refused)
 }
 

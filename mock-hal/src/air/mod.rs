@@ -28,6 +28,7 @@
 
 pub mod access_point;
 mod agreements;
+pub mod air_counters;
 pub mod airtime;
 pub mod ap_config;
 pub mod ap_counters;
@@ -62,6 +63,7 @@ mod uplink;
 pub mod wpa;
 
 pub use access_point::AccessPoint;
+pub use air_counters::AirCounters;
 pub use ap_config::{ApConfig, BssLoad, Security};
 pub use ap_counters::{ApCounters, StationView};
 pub use channel_switch::ChannelSwitch;
@@ -70,7 +72,7 @@ pub use client::{Client, ClientConfig, ClientCounters, ClientState};
 pub use elements::Country;
 pub use endpoint::{Downlink, Endpoint, OwnedMsdu};
 pub use frame::Msdu;
-pub use medium::{Air, AirConfig, AirCounters, ApId, ClientId};
+pub use medium::{Air, AirConfig, ApId, ClientId};
 pub use noise::Noise;
 pub use replay::{Injection, Recorded};
 pub use shared::{Radio, SharedAir};

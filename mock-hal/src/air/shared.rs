@@ -12,8 +12,9 @@
 //!
 //! What tests put on the air besides (recorded frames, clients) is heard by the first radio only.
 
+use super::air_counters::AirCounters;
 use super::airtime;
-use super::medium::{Air, AirCounters};
+use super::medium::Air;
 use super::{Address, Channel, Exchange, Heard, Outcome};
 use crate::chip::lmac::Medium;
 use bes_hal::time::{earliest, Instant};

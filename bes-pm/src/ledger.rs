@@ -352,7 +352,7 @@ impl Ledger {
 
     /// Whether anything keeps the device awake.
     pub fn is_busy(&self, now: Instant) -> bool {
-        self.busy_entries(now).next().is_some()
+        self.idle_at(now).is_some()
     }
 
     /// When the first entry ends, if it is not touched, renewed or released before.

@@ -278,8 +278,8 @@ pub fn deliver(writer: &mut Writer, family: u16, sequence: u32, delivery: &Deliv
     writer.attribute(attribute::ADDR_RECEIVER, &delivery.radio);
     writer.attribute(attribute::FRAME, delivery.mpdu);
     writer.number(attribute::RX_RATE, delivery.rate);
-    let signal = i32::from(delivery.signal_dbm);
-    writer.number(attribute::SIGNAL, signal.cast_unsigned());
+    let signal = i32::from(delivery.signal_dbm).to_ne_bytes();
+    writer.number(attribute::SIGNAL, u32::from_ne_bytes(signal));
     writer.number(attribute::FREQ, u32::from(delivery.frequency));
     writer.end();
 }
@@ -304,8 +304,8 @@ pub fn tell(writer: &mut Writer, family: u16, sequence: u32, fate: &Fate) {
     writer.begin(family, flags::REQUEST, sequence, command::TX_INFO_FRAME);
     writer.attribute(attribute::ADDR_TRANSMITTER, &fate.radio);
     writer.number(attribute::FLAGS, fate.flags);
-    let signal = i32::from(fate.signal_dbm);
-    writer.number(attribute::SIGNAL, signal.cast_unsigned());
+    let signal = i32::from(fate.signal_dbm).to_ne_bytes();
+    writer.number(attribute::SIGNAL, u32::from_ne_bytes(signal));
     let mut rates = [0; 2 * RATES];
     for (pair, rate) in rates.chunks_exact_mut(2).zip(&fate.rates) {
         pair[0] = rate.index.to_ne_bytes()[0];

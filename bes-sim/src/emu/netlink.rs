@@ -22,6 +22,7 @@ const DONE: u16 = 3;
 /// Bits of an attribute's type that are flags (nested, network byte order).
 const TYPE_MASK: u16 = 0x3FFF;
 /// Flag of a nested attribute.
+#[cfg(test)]
 const NESTED: u16 = 0x8000;
 
 /// Flags of a message.
@@ -88,7 +89,7 @@ impl<'a> Iterator for Messages<'a> {
         match kind {
             // The code, then the header of what it answers.
             ERROR => Some(Message::Answer {
-                code: u32_at(body, 0)?.cast_signed(),
+                code: i32::from_ne_bytes(*body.first_chunk()?),
                 sequence: u32_at(body, 4 + 8)?,
             }),
             DONE => Some(Message::Done),

@@ -78,10 +78,10 @@ pub const fn lowest(band: Band) -> PhyRate {
 pub const fn channel_number(frequency: u16) -> Option<(Band, u8)> {
     match frequency {
         2484 => Some((Band::Ghz2_4, 14)),
-        2412..=2472 if (frequency - 2407).is_multiple_of(5) => {
+        2412..=2472 if (frequency - 2407) % 5 == 0 => {
             Some((Band::Ghz2_4, ((frequency - 2407) / 5) as u8))
         }
-        5170..=5885 if frequency.is_multiple_of(5) => {
+        5170..=5885 if frequency % 5 == 0 => {
             Some((Band::Ghz5, ((frequency - 5000) / 5) as u8))
         }
         _ => None,

@@ -186,9 +186,9 @@ pub fn mic_is_right(kck: &[u8; 16], bytes: &[u8]) -> bool {
 /// Wraps key data: padded to whole 8 octets as section 12.7.2 says, then encrypted.
 pub fn wrap(kek: &[u8; 16], data: &[u8]) -> Vec<u8> {
     let mut padded = data.to_vec();
-    if !padded.len().is_multiple_of(8) || padded.len() < 16 {
+    if padded.len() % 8 != 0 || padded.len() < 16 {
         padded.push(0xDD);
-        while !padded.len().is_multiple_of(8) || padded.len() < 16 {
+        while padded.len() % 8 != 0 || padded.len() < 16 {
             padded.push(0);
         }
     }

@@ -233,7 +233,7 @@ impl Armed {
         let once = match self.rule.when {
             When::Always => return true,
             When::Probability(probability) => return rng.f64() < probability,
-            When::Every(n) => return (index + 1).is_multiple_of(n),
+            When::Every(n) => return n != 0 && (index + 1) % n == 0,
             When::Opportunity(n) => index == n,
             When::Command(n) => command >= n,
             When::At(at) => at.is_due(now),

@@ -81,9 +81,7 @@ pub const fn channel_number(frequency: u16) -> Option<(Band, u8)> {
         2412..=2472 if (frequency - 2407) % 5 == 0 => {
             Some((Band::Ghz2_4, ((frequency - 2407) / 5) as u8))
         }
-        5170..=5885 if frequency % 5 == 0 => {
-            Some((Band::Ghz5, ((frequency - 5000) / 5) as u8))
-        }
+        5170..=5885 if frequency % 5 == 0 => Some((Band::Ghz5, ((frequency - 5000) / 5) as u8)),
         _ => None,
     }
 }

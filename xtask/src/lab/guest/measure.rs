@@ -105,6 +105,11 @@ impl Server {
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
+
+    /// Ends it, and waits until it has given its port back for the next one. In the background that takes its time.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.0.kill()
+    }
 }
 
 /// Length of a datagram. Three frames: a system call is dear in a guest, and the machine itself must not be the limit.

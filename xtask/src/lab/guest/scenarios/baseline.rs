@@ -49,7 +49,7 @@ pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
                 let mbit = flow.measure(3)?;
                 lab.report.number(field, mbit);
             }
-            drop(server);
+            server.stop()?;
         }
         station.stop(lab.job.limit(10))?;
     }

@@ -68,7 +68,7 @@ pub(crate) fn recover(lab: &mut Lab<'_>) -> Result<()> {
         .number("recovered_ms.crash", start.elapsed().as_secs_f64() * 1e3);
     client.check().context("the traffic did not go on")?;
     client.kill()?;
-    drop(server);
+    server.stop()?;
     ping_all(lab, 10)?;
     let state = station.status("wpa_state")?;
     ensure!(state == "COMPLETED", "the connection is {state} now");

@@ -132,7 +132,7 @@ fn first_connection(lab: &mut Lab<'_>, bench: &Bench, loaded: Instant) -> Result
         client.check()?;
         client.kill()?;
     }
-    drop(server);
+    server.stop()?;
     for (name, ping) in found {
         let times = [("median_ms", ping.median_ms), ("p95_ms", ping.p95_ms)];
         for (field, time) in times {
@@ -209,7 +209,7 @@ fn measure(
                 .number(&format!("{place}.{who}"), time.as_secs_f64() / whole);
         }
         all.join(&cost);
-        drop(server);
+        server.stop()?;
     }
     let link = run(&format!("iw dev {} link", bench.interface), SHORT)?.out;
     if let Some(rate) = link
@@ -399,7 +399,7 @@ pub(crate) fn medium(lab: &mut Lab<'_>) -> Result<()> {
             let up = Flow::TCP_UP.measure(3)?;
             lab.report.number("tcp_down_mbit", down);
             lab.report.number("tcp_up_mbit", up);
-            drop(server);
+            server.stop()?;
         }
         station.stop(lab.job.limit(10))?;
     }

@@ -103,7 +103,7 @@ pub(crate) fn gone(lab: &mut Lab<'_>) -> Result<()> {
         .number("gone_ms", start.elapsed().as_secs_f64() * 1e3);
     lab.step("end the traffic");
     client.kill()?;
-    drop(server);
+    server.stop()?;
     let _ = station.stop(lab.job.limit(10));
     lab.step("unload the module without a card");
     unload_driver(lab)?;
@@ -159,7 +159,7 @@ pub(crate) fn remove(lab: &mut Lab<'_>) -> Result<()> {
     emulator.kill()?;
     wait_gone(lab)?;
     client.kill()?;
-    drop(server);
+    server.stop()?;
     let _ = station.stop(lab.job.limit(10));
 
     lab.step("remove while the module is unloaded");

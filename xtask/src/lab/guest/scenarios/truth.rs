@@ -30,7 +30,7 @@ pub(crate) fn statistics(lab: &mut Lab<'_>) -> Result<()> {
     let server = Server::start()?;
     Flow::TCP_UP.measure(2)?;
     Flow::TCP_DOWN.measure(2)?;
-    drop(server);
+    server.stop()?;
     ping_all(lab, 20)?;
 
     lab.step("four counts of the same frames");

@@ -3,6 +3,8 @@
 /// Seeds of a target: name and content. Unknown targets have none.
 pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
+        "capture_file" => capture_file(),
+        "core_dump" => core_dump(),
         "factory_text" => factory_text(),
         "firmware_image" => firmware_image(),
         "hostile_chip" => hostile_chip(),
@@ -133,6 +135,136 @@ fn rx_burst() -> Vec<(String, Vec<u8>)> {
         ("unaligned_end", burst(&[&hex("05 00 06 a4 00")], 0)),
         ("no_terminator", burst(&[confirm.as_slice(); 4], 32)),
         ("two_bytes", hex("08 00")),
+    ])
+}
+
+/// A few frames of a station and its access point in each format that is read, and headers that lie.
+fn capture_file() -> Vec<(String, Vec<u8>)> {
+    const PLAIN: u32 = 105;
+    const RADIOTAP: u32 = 127;
+    const ETHERNET: u32 = 1;
+    let data = hex(
+        "08 01 00 00 00 1a 2b 3c 4d 5e 02 11 22 33 44 55 00 1a 2b 3c 4d 5f 10 00 aa aa 03 00 00 00 08 00",
+    );
+    let acknowledgement = hex("d4 00 00 00 02 11 22 33 44 55");
+    let authentication = hex(
+        "b0 00 00 00 00 1a 2b 3c 4d 5e 02 11 22 33 44 55 00 1a 2b 3c 4d 5e 20 00 00 00 01 00 00 00",
+    );
+    // Flags, rate and channel 1; the frame has its check sequence behind it.
+    let radiotap = hex("00 00 0e 00 0e 00 00 00 10 02 6c 09 a0 00");
+    let tapped = [radiotap.as_slice(), &data, &[0; 4]].concat();
+    let pcap = |link: u32, records: &[&[u8]]| {
+        let mut bytes = hex("d4 c3 b2 a1 02 00 04 00 00 00 00 00 00 00 00 00 ff ff 00 00");
+        bytes.extend(link.to_le_bytes());
+        for (second, record) in (1u32..).zip(records) {
+            let len = (record.len() as u32).to_le_bytes();
+            bytes.extend([second.to_le_bytes(), [0; 4], len, len].concat());
+            bytes.extend(*record);
+        }
+        bytes
+    };
+    let block = |kind: u32, body: &[u8]| {
+        let len = (12 + body.len().next_multiple_of(4) as u32).to_le_bytes();
+        let mut bytes = [&kind.to_le_bytes(), &len, body].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(len);
+        bytes
+    };
+    let section = block(
+        0x0A0D_0D0A,
+        &hex("4d 3c 2b 1a 01 00 00 00 ff ff ff ff ff ff ff ff"),
+    );
+    let interface = block(1, &hex("69 00 00 00 00 00 00 00"));
+    let packet = |interface: u32| {
+        let len = (data.len() as u32).to_le_bytes();
+        let head = [interface.to_le_bytes(), [0; 4], [1, 0, 0, 0], len, len].concat();
+        block(6, &[head, data.clone()].concat())
+    };
+    // A time resolution of 2^-127 seconds.
+    let odd_clock = block(
+        1,
+        &hex("69 00 00 00 00 00 00 00 09 00 01 00 ff 00 00 00 00 00 00 00"),
+    );
+    let mut huge = pcap(PLAIN, &[&data]);
+    huge[32..40].fill(0xFF);
+    let mut radiotap_longer_than_the_frame = tapped.clone();
+    radiotap_longer_than_the_frame[2] = 0xFF;
+    named([
+        (
+            "plain",
+            pcap(PLAIN, &[&authentication, &data, &acknowledgement]),
+        ),
+        ("radiotap", pcap(RADIOTAP, &[&tapped, &tapped])),
+        (
+            "radiotap_longer_than_the_frame",
+            pcap(RADIOTAP, &[&radiotap_longer_than_the_frame, &tapped]),
+        ),
+        ("ethernet", pcap(ETHERNET, &[&data])),
+        ("record_of_4_gigabytes", huge),
+        ("no_record", pcap(PLAIN, &[])),
+        ("only_acknowledgements", pcap(PLAIN, &[&acknowledgement])),
+        (
+            "pcapng",
+            [section.as_slice(), &interface, &packet(0)].concat(),
+        ),
+        (
+            "pcapng_unknown_interface",
+            [section.as_slice(), &interface, &packet(7)].concat(),
+        ),
+        (
+            "pcapng_odd_clock",
+            [section.as_slice(), &odd_clock, &packet(0)].concat(),
+        ),
+        ("empty", Vec::new()),
+    ])
+}
+
+/// Dumps as the driver writes them, and what a mail program makes of them.
+fn core_dump() -> Vec<(String, Vec<u8>)> {
+    const CRASH: &str = "\
+bes2600 core dump 1
+[failure]
+time 30.715835
+device running
+reason firmware exception
+rung wifi-restart
+[recovery]
+incidents 1
+wifi-restart     1 tried, 0 of them asked for, 0 left out; last at 30.715835: firmware exception
+[diagnosis]
+5 bus degraded: seen 3 times; retuning
+[exception]
+at 30.715835: firmware exception: assertion, PC 0x2000003c, lmac_tx.c line 1204
+r0   20000000 000004b4 20000008 2000000c
+r12  20000030 20000034 20000038 2000003c
+cpsr 20000040 spsr 20000044
+[power]
+awake for traffic
+[queues]
+credits 3 of 30, 1 leaked
+if0 BE: 12 waiting
+0x00000002: 1700000 us, given back
+[anomalies]
+       2 lost interrupt
+[messages]
+17.278388 -> seq 6 if0 join: BSS 02:a1:12:00:00:02
+17.278654 <- seq 2 if0 join confirm: failure
+17.278700 -> seq 7 if0 reset
+";
+    named([
+        ("crash", CRASH.into()),
+        ("carriage_returns", CRASH.replace('\n', "\r\n").into()),
+        (
+            "escape_sequences",
+            CRASH.replace("failure", "\x1b[2J\x07").into(),
+        ),
+        (
+            "numbers_too_large",
+            CRASH.replace(" 1", " 99999999999999999999").into(),
+        ),
+        ("version_2", CRASH.replace("dump 1", "dump 2").into()),
+        ("title_only", b"bes2600 core dump 1\n".to_vec()),
+        ("not_text", vec![0xFF; 64]),
     ])
 }
 

@@ -19,7 +19,9 @@ pub mod corpus;
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
+    ("capture_file", capture_file),
+    ("core_dump", core_dump),
     ("factory_text", factory_text),
     ("firmware_image", firmware_image),
     ("hostile_chip", hostile_chip),
@@ -31,6 +33,45 @@ pub const TARGETS: [(&str, Target); 6] = [
 /// Shows a value and throws the text away: printing must not panic either.
 fn show(value: impl Display) {
     assert!(!value.to_string().is_empty());
+}
+
+/// A capture that somebody wants to replay (pcap or pcapng, perhaps cut or of another link).
+pub fn capture_file(data: &[u8]) {
+    use bes_sim::capture::Capture;
+    let capture = match Capture::parse(data) {
+        Ok(capture) => capture,
+        Err(error) => return show(error),
+    };
+    assert!(!capture.frames.is_empty());
+    for captured in &capture.frames {
+        assert!(captured.frame.len() >= if captured.is_control() { 10 } else { 24 });
+        // Nothing is invented: a record is never larger than its file.
+        assert!(captured.frame.len() < data.len());
+    }
+    match capture.station() {
+        Ok((station, _)) => assert!(capture
+            .frames
+            .iter()
+            .any(|captured| captured.transmitter() == station)),
+        Err(error) => show(error),
+    }
+}
+
+/// A core dump of the driver, read back (a file that was copied, mailed and edited).
+pub fn core_dump(data: &[u8]) {
+    use bes_sim::explain::Digest;
+    match Digest::read(data) {
+        Ok(digest) => {
+            let text = digest.to_string();
+            assert!(text
+                .chars()
+                .all(|character| character == '\n' || !character.is_control()));
+            for sentence in digest.advice() {
+                assert!(!sentence.is_empty());
+            }
+        }
+        Err(error) => show(error),
+    }
 }
 
 /// The factory calibration text (a file that users edit).

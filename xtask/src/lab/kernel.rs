@@ -16,6 +16,10 @@ pub(crate) const BASE: &str = include_str!("../../../kmod/lab/base.config");
 /// What the kernel that looks for mistakes has in addition.
 pub(crate) const DEBUG: &str = include_str!("../../../kmod/lab/debug.config");
 
+/// Added to the C flags of the kernel alone, not of modules: to look for what the kernel's own sources could be warned of
+/// takes a twentieth of the time.
+const QUIET: &str = "-w";
+
 /// Which kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -89,6 +93,7 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
         &sources.rustc_version,
         &sources.compiler.version()?,
         KCFLAGS,
+        QUIET,
         MODULE_FLAGS,
         &config,
     ]);
@@ -119,6 +124,7 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
         let mut command = Command::new("make");
         sources.environment(&mut command);
         command
+            .env("KCFLAGS", format!("{KCFLAGS} {QUIET}"))
             .arg("-C")
             .arg(&sources.kernel)
             .arg(format!("O={}", build.display()))

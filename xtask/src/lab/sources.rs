@@ -264,6 +264,8 @@ fn bindgen(cache: &Cache, compiler: &Compiler) -> Result<PathBuf> {
             .arg("--root")
             .arg(&root)
             .env("CARGO_TARGET_DIR", root.join("build"))
+            // It runs a few times and for seconds: to optimise it in full takes longer than that.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .env_remove("RUSTFLAGS");
         if let Some(libclang) = &compiler.libclang {
             command.env("LIBCLANG_PATH", libclang);

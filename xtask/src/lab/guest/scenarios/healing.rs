@@ -9,8 +9,9 @@ use crate::lab::guest::network::SHORT;
 use crate::lab::guest::process::{run, until};
 use crate::lab::guest::Lab;
 use anyhow::{ensure, Context, Result};
+use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The rungs that keep or bring back the connection, as the driver calls them.
@@ -88,6 +89,7 @@ pub(crate) fn recover(lab: &mut Lab<'_>) -> Result<()> {
         text == folder.read("dump")?,
         "the core dump is another one than that in debugfs"
     );
+    explained(lab, &dump.join("data"))?;
     forget_dumps()?;
 
     lab.step("the firmware falls silent");
@@ -133,6 +135,39 @@ pub(crate) fn recover(lab: &mut Lab<'_>) -> Result<()> {
 
     station.stop(lab.job.limit(10))?;
     bench.tear_down(lab)?;
+    Ok(())
+}
+
+/// `bes-sim explain` reads what the kernel made, and knows what happened.
+fn explained(lab: &Lab<'_>, dump: &Path) -> Result<()> {
+    let program = lab
+        .job
+        .sim
+        .as_deref()
+        .context("the host built no bes-sim")?;
+    let words = format!("{program} explain --json {}", dump.display());
+    let digest: Value = serde_json::from_str(&run(&words, lab.job.limit(10))?.out)?;
+    for (field, wanted) in [("reason", "firmware exception"), ("rung", "wifi-restart")] {
+        let found = digest[field].as_str().unwrap_or_default();
+        ensure!(
+            found.contains(wanted),
+            "{field} of the core dump: {found:?}"
+        );
+    }
+    ensure!(
+        digest["exception"]["registers"]
+            .as_array()
+            .is_some_and(|registers| registers.len() == 18),
+        "the core dump has no registers: {}",
+        digest["exception"]
+    );
+    for field in ["unreadable", "credits.leaked"] {
+        let place = format!("/{}", field.replace('.', "/"));
+        ensure!(
+            digest.pointer(&place) == Some(&Value::from(0)),
+            "{field} of the core dump is not 0: {digest}"
+        );
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// How often the module is loaded and unloaded.
 const RELOADS: u32 = 50;
 /// The same on a kernel that looks for mistakes, where each time takes many seconds.
-const SLOW_RELOADS: u32 = 5;
+const SLOW_RELOADS: u32 = 3;
 
 pub(crate) fn reload(lab: &mut Lab<'_>) -> Result<()> {
     let bench = Bench::set_up(lab, &[WPA2], "")?;

@@ -3,7 +3,7 @@
 //!
 //! A target is a function of bytes. It must return for every input; a panic, a wrong result (the assertions below) or
 //! an input that takes seconds is a bug. `cargo xtask fuzz` runs them: under libFuzzer where a nightly toolchain is
-//! present, with the driver in `src/bin/driver.rs` otherwise. Seeds are in `corpus/`, written by `cargo run --bin
+//! present, with the driver in `src/bin/driver.rs` otherwise. Seeds are in `corpus/`, written by `cargo run -p bes-fuzz --bin
 //! corpus` from [`corpus`].
 //!
 //! To add a target: a function here, a line in [`TARGETS`], a file in `fuzz_targets/`, an entry in `Cargo.toml`,

@@ -47,7 +47,7 @@ fn every_seed_is_in_the_tree_as_it_is_made() {
                 std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(
                 found == content,
-                "{} differs; cargo run --bin corpus",
+                "{} differs; cargo run -p bes-fuzz --bin corpus",
                 path.display()
             );
         }

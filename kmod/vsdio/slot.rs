@@ -4,6 +4,7 @@
 
 use crate::abi;
 use crate::abstractions::char_device::{Operations, Readiness, Registration};
+use crate::abstractions::device_node::DeviceNode;
 use crate::abstractions::mmc_host::{keep_thread_awake, Host, Limits};
 use crate::abstractions::vsdio_abi::Errno;
 use crate::abstractions::wait_queue::Poll;
@@ -65,7 +66,8 @@ impl Drop for Occupancy {
     }
 }
 
-/// An open device file. The fields are dropped in this order: no host without a card, no free slot with a host.
+/// An open device file. The fields are dropped in this order: no host without a card and a description, no free slot with a
+/// host.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Opened {
     host: SetOnce<Host<Card>>,
@@ -74,6 +76,7 @@ pub(crate) struct Opened {
     #[pin]
     inserting: Mutex<()>,
     parent: ARef<Device>,
+    _node: DeviceNode,
     occupancy: Occupancy,
 }
 
@@ -175,6 +178,7 @@ impl Operations for Opened {
                 awake_in_suspend: Atomic::new(false),
                 inserting <- new_mutex!((), "vsdio::inserting"),
                 parent: registration.device().into(),
+                _node: DeviceNode::by_name(registration.device()),
                 occupancy,
             }),
             GFP_KERNEL,

@@ -74,9 +74,9 @@ fn fuzz(project: &Project, options: &Options) -> Result<(u64, u64)> {
         .collect();
     let engine = if options.stable || !has_libfuzzer() {
         println!("on stable, not guided by coverage; `cargo xtask fuzz` uses libFuzzer if there are nightly and a C++ compiler");
-        Engine::stable(project, &folder)?
+        Engine::stable(project)?
     } else {
-        Engine::libfuzzer(project, &folder, &wanted)?
+        Engine::libfuzzer(project, &wanted)?
     };
     let (mut passed, mut failed) = (0, 0);
     for name in wanted {
@@ -146,7 +146,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn libfuzzer(project: &Project, folder: &Path, names: &[&String]) -> Result<Self> {
+    fn libfuzzer(project: &Project, names: &[&String]) -> Result<Self> {
         let version = Command::new("rustc").args(["+nightly", "-vV"]).output()?;
         let host = String::from_utf8_lossy(&version.stdout)
             .lines()
@@ -155,27 +155,30 @@ impl Engine {
         let target = project.target.join("fuzz-nightly");
         let mut build = Command::new("cargo");
         build
-            .args(["+nightly", "build", "--release", "--features", "libfuzzer"])
+            .args(["+nightly", "build", "--package", "bes-fuzz"])
+            .args(["--profile", "fuzz", "--features", "libfuzzer"])
             .args(["--target", &host])
             // Not the driver on stable: it has no libFuzzer to link with.
             .args(names.iter().flat_map(|name| ["--bin", name]))
-            .arg("--manifest-path")
-            .arg(folder.join("Cargo.toml"))
+            .current_dir(&project.root)
             .env("RUSTFLAGS", COVERAGE)
             .env("CARGO_TARGET_DIR", &target);
         echo(&build);
         ensure!(build.status()?.success(), "the fuzz targets do not compile");
-        Ok(Self::LibFuzzer(target.join(host).join("release")))
+        Ok(Self::LibFuzzer(target.join(host).join("fuzz")))
     }
 
-    fn stable(project: &Project, folder: &Path) -> Result<Self> {
+    fn stable(project: &Project) -> Result<Self> {
         // The profile and the folder of the tests, so that crates from outside are built once. It is optimised, and it
         // checks arithmetic.
         let mut build = Command::new("cargo");
-        build
-            .args(["build", "--bin", "driver", "--manifest-path"])
-            .arg(folder.join("Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &project.target);
+        build.current_dir(&project.root).args([
+            "build",
+            "--package",
+            "bes-fuzz",
+            "--bin",
+            "driver",
+        ]);
         echo(&build);
         ensure!(
             build.status()?.success(),

@@ -31,19 +31,6 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         command.current_dir(&project.root).args(words);
         command
     };
-    let fuzz_manifest = project.root.join("fuzz/Cargo.toml");
-    let has_fuzz = fuzz_manifest.exists();
-    let fuzz_cargo = |words: &[&str]| {
-        let (task, rest) = words.split_first().unwrap_or((&"help", &[]));
-        let mut command = cargo(&[task, "--manifest-path"]);
-        command
-            .arg(&fuzz_manifest)
-            // The same folder, so that crates from outside are built once.
-            .env("CARGO_TARGET_DIR", &project.target)
-            .args(rest);
-        command
-    };
-
     if options.only.is_none() {
         lab::prepare_in_background();
     }
@@ -77,6 +64,9 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
         tests(
             cargo(&["test", "-p", "bes-hal", "--test", "loom", "--release"])
                 .env("RUSTFLAGS", "--cfg loom")
+                // To optimise it as a whole takes longer than it runs.
+                .env("CARGO_PROFILE_RELEASE_LTO", "off")
+                .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
                 .env("CARGO_TARGET_DIR", project.target.join("loom")),
         )
     });
@@ -91,21 +81,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<ExitCode> {
     step("documentation", &mut || {
         check(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     });
-    if has_fuzz {
-        step("fuzz: format", &mut || {
-            check_with("fmt", &mut fuzz_cargo(&["fmt", "--check"]))
-        });
-        step("fuzz: clippy", &mut || {
-            check_with(
-                "clippy",
-                &mut fuzz_cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]),
-            )
-        });
-        step("fuzz: corpus", &mut || tests(&mut fuzz_cargo(&["test"])));
-        step("fuzz: run", &mut || {
-            fuzz::step(project, options.fuzz_seconds)
-        });
-    }
+    step("fuzz", &mut || fuzz::step(project, options.fuzz_seconds));
     // Last, because the kernels have been built meanwhile.
     step("laboratory", &mut || lab::step(project, false));
     step("laboratory, debug kernel", &mut || lab::step(project, true));

@@ -17,6 +17,7 @@
 //! | [`own`] | a network of the emulator's own instead of the medium |
 //! | [`source`], [`vsdio`] | where bus commands come from |
 //! | [`slot`], [`card`], [`hub`] | one card, its thread, and what all threads share |
+//! | [`wake_line`] | the wake line, where the kernel has one |
 //! | [`clock`] | real time, without a system call for each look |
 //! | [`tracer`], [`report`] | what it writes |
 
@@ -37,6 +38,7 @@ pub mod socket;
 pub mod source;
 pub mod tracer;
 pub mod vsdio;
+pub mod wake_line;
 
 #[cfg(test)]
 mod captured;
@@ -70,6 +72,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracer::Tracer;
 use vsdio::VsdioSource;
+use wake_line::WakeLine;
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -172,6 +175,13 @@ pub struct Options {
     /// The chip lies on its bus, in episodes.
     #[arg(long)]
     hostile: bool,
+    /// The file with the level of the only chip's wake line: `value` of a simulated GPIO line. Without it the line is tied to
+    /// its asserted level, and the chip never sleeps.
+    #[arg(long, value_name = "FILE")]
+    wake_line: Option<PathBuf>,
+    /// A level of 0 asserts the wake line.
+    #[arg(long, requires = "wake_line")]
+    wake_line_active_low: bool,
     /// End with one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -274,7 +284,8 @@ fn world(
         }
     };
     handle.with(World::forget_identification);
-    // The virtual host has no side lines: the wake line is tied to its asserted level, as on boards without a pin for it.
+    // The virtual host has no side lines: the wake line is tied to its asserted level, as on boards without a pin for it, until
+    // somebody follows one.
     function.set_wake_line(true);
     if options.trace.is_some() {
         handle.with_trace(|trace| trace.enable(true));
@@ -346,6 +357,14 @@ pub fn run(options: &Options) -> Result<bool> {
         None => Surroundings::Medium(ether.clone()),
     };
 
+    let wake_line = match &options.wake_line {
+        Some(_) if options.cards.0.len() != 1 => {
+            bail!("one wake line wakes one chip; name one slot with --cards")
+        }
+        Some(path) => Some(WakeLine::open(path, options.wake_line_active_low)?),
+        None => None,
+    };
+
     // All slots are tried before anything runs, so that a wrong number leaves nothing half done.
     let mut sources = Vec::new();
     for number in &options.cards.0 {
@@ -367,6 +386,16 @@ pub fn run(options: &Options) -> Result<bool> {
         .zip(&options.cards.0)
         .map(|((source, _, _), number)| format!("/dev/vsdio{number} (mmc{})", source.host()))
         .collect();
+    let follower = wake_line.zip(slots.first().cloned()).map(|(line, slot)| {
+        let hub = hub.clone();
+        std::thread::spawn(move || {
+            let result = line.follow(&slot, &hub);
+            if result.is_err() {
+                hub.stop();
+            }
+            result
+        })
+    });
     let threads: Vec<_> = cards
         .into_iter()
         .map(|(source, slot, between)| {
@@ -406,6 +435,11 @@ pub fn run(options: &Options) -> Result<bool> {
             Ok(Err(error)) => failure = Some(error),
             Err(_) => bail!("a card's thread panicked"),
         }
+    }
+    match follower.map(std::thread::JoinHandle::join) {
+        None | Some(Ok(Ok(()))) => {}
+        Some(Ok(Err(error))) => failure = failure.or(Some(error)),
+        Some(Err(_)) => bail!("the wake line's thread panicked"),
     }
     hub.ether().set_capture(None);
     hub.finish_trace()?;

@@ -86,6 +86,10 @@ pub struct CardReport {
     pub messages_per_transfer: f64,
     /// Rising edges of the interrupt.
     pub interrupts: u64,
+    /// Times the host woke the chip with its line.
+    pub wake_ups: u64,
+    /// Times the chip fell asleep.
+    pub sleeps: u64,
     /// What the driver did against the specification.
     pub violations: u64,
     /// The first of these, in words.
@@ -200,6 +204,8 @@ impl CardReport {
             messages_per_burst: ratio(statistics.messages_up, statistics.bursts),
             messages_per_transfer: ratio(statistics.messages_down, statistics.transfers),
             interrupts: statistics.interrupts,
+            wake_ups: statistics.wake_line_asserted,
+            sleeps: statistics.sleeps,
             violations: bus + firmware,
             violation_texts: texts,
             exchanges: shares.exchanges,

@@ -2,7 +2,10 @@
 /*
  * Inline functions and macros that the virtual SDIO host needs, as functions.
  */
+#include <linux/device.h>
 #include <linux/mmc/host.h>
+#include <linux/of.h>
+#include <linux/property.h>
 #include <linux/sched.h>
 #include <linux/vmalloc.h>
 
@@ -21,6 +24,22 @@ int vsdio_mmc_index(struct mmc_host *host)
 void *vsdio_vmalloc_user(unsigned long size)
 {
 	return vmalloc_user(size);
+}
+
+void vsdio_describe(struct device *dev)
+{
+	char path[16];
+
+	snprintf(path, sizeof(path), "/%s", dev_name(dev));
+	device_set_node(dev, of_fwnode_handle(of_find_node_by_path(path)));
+}
+
+void vsdio_forget(struct device *dev)
+{
+	struct fwnode_handle *node = dev_fwnode(dev);
+
+	device_set_node(dev, NULL);
+	fwnode_handle_put(node);
 }
 
 void vsdio_stay_awake(void)

@@ -7,6 +7,7 @@
 
 #include <linux/types.h>
 
+struct device;
 struct mmc_host;
 
 /* mmc_priv() */
@@ -17,6 +18,12 @@ int vsdio_mmc_index(struct mmc_host *host);
 
 /* vmalloc_user(): zeroed pages that user space may map. */
 void *vsdio_vmalloc_user(unsigned long size);
+
+/* The node "/NAME" of the device tree describes the device of that name from now on, if there is one. */
+void vsdio_describe(struct device *dev);
+
+/* Takes that back. */
+void vsdio_forget(struct device *dev);
 
 /* The calling thread is not frozen when the system goes to sleep. */
 void vsdio_stay_awake(void);

@@ -3,14 +3,15 @@
 use crate::lab::kernel::Kernel;
 use crate::lab::processor::Processor;
 use crate::lab::report::Report;
-use crate::lab::scenario::Scenario;
+use crate::lab::scenario::{Scenario, BOARD};
+use crate::lab::tools::quiet;
 use crate::lab::{dmesg, products::Products};
 use anyhow::{Context, Result};
 use rustix::process::{kill_process_group, Pid, Signal};
 use serde_json::json;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,9 @@ fn attempt(
     fs::write(logs.join(JOB), serde_json::to_string_pretty(&job)?)?;
     let console = File::create(logs.join(CONSOLE))?;
     let mut command = command(kernel, logs, wishes.leaks)?;
+    if scenario.name == BOARD {
+        command.arg(format!("dtb={}", board(kernel, logs)?.display()));
+    }
     command
         .stdin(Stdio::null())
         .stdout(console.try_clone()?)
@@ -128,6 +132,20 @@ fn attempt(
             12
         )
     )
+}
+
+/// The laboratory's board, as a kernel reads it; the compiler for it was built with the kernel.
+fn board(kernel: &Kernel, logs: &Path) -> Result<PathBuf> {
+    let (source, blob) = (logs.join("board.dts"), logs.join("board.dtb"));
+    fs::write(&source, include_str!("../../../kmod/lab/board.dts"))?;
+    quiet(
+        Command::new(kernel.build.join("scripts/dtc/dtc"))
+            .arg("-o")
+            .arg(&blob)
+            .arg(&source),
+    )
+    .context("the laboratory's device tree")?;
+    Ok(blob)
 }
 
 /// The command that boots a guest whose init is this program. Without `leaks`, a debug kernel does not follow memory: that

@@ -49,8 +49,11 @@ const fn scenario(
     }
 }
 
+/// The scenario whose machine has a device tree.
+pub(crate) const BOARD: &str = "device-tree";
+
 /// All of them. What CI runs is decided here and nowhere else.
-pub(crate) const SCENARIOS: [Scenario; 21] = [
+pub(crate) const SCENARIOS: [Scenario; 22] = [
     scenario(
         "probe",
         Needs::Driver,
@@ -112,7 +115,7 @@ pub(crate) const SCENARIOS: [Scenario; 21] = [
         Needs::Driver,
         240,
         BOTH,
-        "the module is unloaded and loaded 50 times while connected (debug kernel: 10)",
+        "the module is unloaded and loaded 50 times while connected (debug kernel: 3)",
     ),
     scenario(
         "gone",
@@ -155,6 +158,13 @@ pub(crate) const SCENARIOS: [Scenario; 21] = [
         150,
         RELEASE,
         "the machine sleeps and wakes 101 times, connected and not",
+    ),
+    scenario(
+        BOARD,
+        Needs::Driver,
+        100,
+        RELEASE,
+        "a board with a device tree: its address, its wake line, a driver that waits for its lines, a chip that sleeps",
     ),
     scenario(
         "recover",

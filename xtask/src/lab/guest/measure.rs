@@ -1,6 +1,6 @@
 //! `ping` and `iperf3`, and what they found.
 
-use super::network::{AP_ADDRESS, AP_SPACE, SHORT};
+use super::network::{AP_ADDRESS, AP_SPACE, SHORT, STATION_ADDRESS};
 use super::process::{attempt, run, Daemon};
 use anyhow::{bail, Context, Result};
 use serde_json::Value;
@@ -23,10 +23,20 @@ pub(crate) struct Ping {
 
 /// Sends `count` requests to the access point, `interval` apart.
 pub(crate) fn ping(count: u32, interval: Duration) -> Result<Ping> {
+    ping_from("", AP_ADDRESS, count, interval)
+}
+
+/// Sends `count` requests from the access point to the station, `interval` apart.
+pub(crate) fn ping_station(count: u32, interval: Duration) -> Result<Ping> {
+    let inside = format!("ip netns exec {AP_SPACE} ");
+    ping_from(&inside, STATION_ADDRESS, count, interval)
+}
+
+fn ping_from(prefix: &str, address: &str, count: u32, interval: Duration) -> Result<Ping> {
     let limit = interval * count + Duration::from_secs(20);
     let ending = attempt(
         &format!(
-            "ping -n -c {count} -i {:.3} -W 2 {AP_ADDRESS}",
+            "{prefix}ping -n -c {count} -i {:.3} -W 2 {address}",
             interval.as_secs_f64()
         ),
         limit,

@@ -1,6 +1,7 @@
 //! What is played in a guest.
 
 mod baseline;
+mod board;
 mod connect;
 mod healing;
 mod host;
@@ -10,6 +11,7 @@ mod trouble;
 mod truth;
 
 use super::Lab;
+use crate::lab::scenario::BOARD;
 use anyhow::{bail, Result};
 
 /// Plays the scenario of the job. An error is its failure.
@@ -32,6 +34,7 @@ pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
         "recover" => healing::recover(lab),
         "statistics" => truth::statistics(lab),
         "rekey" => truth::rekey(lab),
+        BOARD => board::device_tree(lab),
         "suspend" => sleep::suspend(lab),
         "medium" => speed::medium(lab),
         "vsdio" => host::vsdio(lab),

@@ -4,7 +4,7 @@ use crate::project::{metadata, PORTABLE};
 use serde_json::Value;
 
 /// Which crates of this workspace a crate may know (`docs/architecture.md`, "Crates, and who may know whom").
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("bes-hal", &[]),
     ("bes-sdio-bus", &["bes-hal"]),
     ("bes-wsm", &["bes-hal"]),
@@ -21,6 +21,16 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "bes-mac80211",
             "mock-hal",
             "vsdio-device",
+        ],
+    ),
+    (
+        "bes-fuzz",
+        &[
+            "bes-hal",
+            "bes-sdio-bus",
+            "bes-wsm",
+            "bes-mac80211",
+            "bes-sim",
         ],
     ),
     ("vsdio-device", &[]),

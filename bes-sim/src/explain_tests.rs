@@ -2,46 +2,7 @@
 
 use super::*;
 
-const DUMP: &str = "\
-bes2600 core dump 1
-[failure]
-time 30.715835
-device running
-reason firmware exception
-rung wifi-restart
-[recovery]
-incidents 1
-retry            0 tried, 0 of them asked for, 0 left out
-wifi-restart     1 tried, 0 of them asked for, 0 left out; last at 30.715835: firmware exception
-[diagnosis]
-5 bus degraded: seen 3 times; retuning
-[exception]
-at 30.715835: firmware exception: assertion, PC 0x2000003c, lmac_tx.c line 1204
-r0   20000000 000004b4 20000008 2000000c
-r4   20000010 20000014 20000018 2000001c
-r8   20000020 20000024 20000028 2000002c
-r12  20000030 20000034 20000038 2000003c
-cpsr 20000040 spsr 20000044
-[interfaces]
-if0: Station, Associated { bssid: MacAddress([2, 161, 18, 0, 0, 1]) }
-[power]
-awake for traffic
-[queues]
-credits 3 of 30, 1 leaked
-if0 BE: 12 waiting
-0x00000001: 250 us
-0x00000002: 1700000 us, given back
-[counters]
-down TxCounters { queued: 2 }
-[anomalies]
-       2 lost interrupt
-29.000000 lost interrupt
-[messages]
-17.278388 -> seq 6 if0 join: BSS 02:a1:12:00:00:02
-17.278654 <- seq 2 if0 join confirm: failure
-17.278700 -> seq 7 if0 reset
-30.715835 <- seq 0 if0 firmware exception: assertion, PC 0x2000003c, lmac_tx.c line 1204
-";
+const DUMP: &str = include_str!("../tests/data/crash.dump");
 
 fn digest(text: &[u8]) -> Result<Digest, String> {
     Digest::read(text).map_err(|error| format!("{error:#}"))

@@ -221,36 +221,7 @@ fn capture_file() -> Vec<(String, Vec<u8>)> {
 
 /// Dumps as the driver writes them, and what a mail program makes of them.
 fn core_dump() -> Vec<(String, Vec<u8>)> {
-    const CRASH: &str = "\
-bes2600 core dump 1
-[failure]
-time 30.715835
-device running
-reason firmware exception
-rung wifi-restart
-[recovery]
-incidents 1
-wifi-restart     1 tried, 0 of them asked for, 0 left out; last at 30.715835: firmware exception
-[diagnosis]
-5 bus degraded: seen 3 times; retuning
-[exception]
-at 30.715835: firmware exception: assertion, PC 0x2000003c, lmac_tx.c line 1204
-r0   20000000 000004b4 20000008 2000000c
-r12  20000030 20000034 20000038 2000003c
-cpsr 20000040 spsr 20000044
-[power]
-awake for traffic
-[queues]
-credits 3 of 30, 1 leaked
-if0 BE: 12 waiting
-0x00000002: 1700000 us, given back
-[anomalies]
-       2 lost interrupt
-[messages]
-17.278388 -> seq 6 if0 join: BSS 02:a1:12:00:00:02
-17.278654 <- seq 2 if0 join confirm: failure
-17.278700 -> seq 7 if0 reset
-";
+    const CRASH: &str = include_str!("../../bes-sim/tests/data/crash.dump");
     named([
         ("crash", CRASH.into()),
         ("carriage_returns", CRASH.replace('\n', "\r\n").into()),

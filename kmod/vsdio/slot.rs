@@ -4,16 +4,14 @@
 
 use crate::abi;
 use crate::abstractions::char_device::{Operations, Readiness, Registration};
-use crate::abstractions::device_node::DeviceNode;
+use crate::abstractions::described_device::DescribedDevice;
 use crate::abstractions::mmc_host::{keep_thread_awake, Host, Limits};
 use crate::abstractions::vsdio_abi::Errno;
 use crate::abstractions::wait_queue::Poll;
 use crate::card::{Card, ExchangeError};
 use crate::command_slot::Refusal;
-use kernel::device::Device;
 use kernel::mm::virt::VmaNew;
 use kernel::prelude::*;
-use kernel::sync::aref::ARef;
 use kernel::sync::atomic::{Atomic, Full, Relaxed, Release};
 use kernel::sync::{new_mutex, Arc, Mutex, SetOnce};
 use kernel::uaccess::{UserPtr, UserSlice};
@@ -75,8 +73,7 @@ pub(crate) struct Opened {
     awake_in_suspend: Atomic<bool>,
     #[pin]
     inserting: Mutex<()>,
-    parent: ARef<Device>,
-    _node: DeviceNode,
+    parent: DescribedDevice,
     occupancy: Occupancy,
 }
 
@@ -177,8 +174,7 @@ impl Operations for Opened {
                 card,
                 awake_in_suspend: Atomic::new(false),
                 inserting <- new_mutex!((), "vsdio::inserting"),
-                parent: registration.device().into(),
-                _node: DeviceNode::by_name(registration.device()),
+                parent: DescribedDevice::by_name(registration.device()),
                 occupancy,
             }),
             GFP_KERNEL,

@@ -169,16 +169,12 @@ impl Engine {
     }
 
     fn stable(project: &Project) -> Result<Self> {
-        // The profile and the folder of the tests, so that crates from outside are built once. It is optimised, and it
-        // checks arithmetic.
+        // The profile, the folder and (as all of the workspace is named) the features of the tests, so that crates from
+        // outside are built once. It is optimised, and it checks arithmetic.
         let mut build = Command::new("cargo");
-        build.current_dir(&project.root).args([
-            "build",
-            "--package",
-            "bes-fuzz",
-            "--bin",
-            "driver",
-        ]);
+        build
+            .current_dir(&project.root)
+            .args(["build", "--workspace", "--bin", "driver"]);
         echo(&build);
         ensure!(
             build.status()?.success(),

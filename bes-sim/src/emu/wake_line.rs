@@ -74,7 +74,8 @@ impl WakeLine {
                     world.set_wake_line(asserted);
                 });
             }
-            // The chip wakes up a while after its line.
+            // The chip wakes up a while after its line. When it has something to do next is not asked: this thread looks
+            // again soon anyway.
             let _ = slot.attend(hub.now());
             std::thread::sleep(PERIOD);
         }

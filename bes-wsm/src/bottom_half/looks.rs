@@ -1,6 +1,6 @@
 //! Whether to look behind a burst without being asked.
 //!
-//! The chip raises its interrupt for each announcement (file 10, section 14, item 7), so a look behind a burst is never
+//! The chip raises its interrupt for each announcement (file 10, section 15, item 7), so a look behind a burst is never
 //! needed. Under load it pays: the next burst is there already, found for one register read and without an interrupt. When
 //! nothing is there it costs two reads. Each outcome decides the next.
 

@@ -6,7 +6,7 @@
 
 mod bindings;
 pub(crate) mod char_device;
-pub(crate) mod device_node;
+pub(crate) mod described_device;
 pub(crate) mod mmc_host;
 pub(crate) mod shared_area;
 pub(crate) mod vsdio_abi;

@@ -110,11 +110,7 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// Starts it and waits until it is ready. The virtual host is loaded before, if a card is wanted.
     pub(crate) fn start(lab: &Lab<'_>, options: &str) -> Result<Self> {
-        let program = lab
-            .job
-            .sim
-            .as_deref()
-            .context("the host built no bes-sim")?;
+        let program = lab.sim()?;
         let mut emulator = Self {
             daemon: Daemon::start("emu", &format!("{program} emu --json {options}"))?,
         };

@@ -89,6 +89,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 static START: Mutex<Option<Instant>> = Mutex::new(None);
 
 impl Lab<'_> {
+    /// The program `bes-sim`.
+    pub(crate) fn sim(&self) -> Result<&str> {
+        let program = self.job.sim.as_deref();
+        program.context("the host built no bes-sim")
+    }
+
     /// Says what happens next; the host shows it when the guest hangs.
     pub(crate) fn step(&self, text: &str) {
         let since = START

@@ -11,7 +11,7 @@ use crate::lab::guest::process::{run, until};
 use crate::lab::guest::Lab;
 use anyhow::{ensure, Context, Result};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// `local-mac-address` of the board.
@@ -143,7 +143,7 @@ fn is_used(name: &str) -> Result<bool> {
 }
 
 /// Share of a time in which the wake line, which is active low, was released.
-fn released(line: &PathBuf, time: Duration) -> Result<f64> {
+fn released(line: &Path, time: Duration) -> Result<f64> {
     let start = Instant::now();
     let (mut looks, mut released) = (0_u32, 0_u32);
     while start.elapsed() < time {

@@ -140,11 +140,7 @@ pub(crate) fn recover(lab: &mut Lab<'_>) -> Result<()> {
 
 /// `bes-sim explain` reads what the kernel made, and knows what happened.
 fn explained(lab: &Lab<'_>, dump: &Path) -> Result<()> {
-    let program = lab
-        .job
-        .sim
-        .as_deref()
-        .context("the host built no bes-sim")?;
+    let program = lab.sim()?;
     let words = format!("{program} explain --json {}", dump.display());
     let digest: Value = serde_json::from_str(&run(&words, lab.job.limit(10))?.out)?;
     for (field, wanted) in [("reason", "firmware exception"), ("rung", "wifi-restart")] {

@@ -38,6 +38,12 @@ impl Kind {
         }
     }
 
+    /// Whether Clang compiles its C: Rust with KASAN exists with Clang alone. Otherwise it is GCC, as with the kernels of
+    /// distributions, in half the time.
+    pub(crate) fn is_clang(self) -> bool {
+        self == Self::Debug
+    }
+
     /// Its whole configuration.
     fn config(self) -> String {
         match self {
@@ -91,7 +97,7 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
         sources.kernel_version.as_str(),
         &sources.kernel.display().to_string(),
         &sources.rustc_version,
-        &sources.compiler.version()?,
+        &sources.compiler_version(kind)?,
         KCFLAGS,
         QUIET,
         MODULE_FLAGS,
@@ -122,7 +128,7 @@ pub(crate) fn prepare(cache: &Cache, sources: &Sources, kind: Kind) -> Result<Ke
     let mut output = File::create(&log)?;
     let make = || {
         let mut command = Command::new("make");
-        sources.environment(&mut command);
+        sources.environment(&mut command, kind);
         command
             .env("KCFLAGS", format!("{KCFLAGS} {QUIET}"))
             .arg("-C")

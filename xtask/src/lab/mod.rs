@@ -186,8 +186,8 @@ impl Ready {
         let cache = Cache::find()?;
         let sources = {
             let _lock = cache.lock("sources")?;
-            let compiler = tools::ensure_installed()?;
-            Sources::prepare(&cache, compiler)?
+            let llvm = tools::ensure_installed()?;
+            Sources::prepare(&cache, llvm)?
         };
         // Scenarios play on one kernel while the other is built.
         let _lock = cache.lock(&format!("kernel-{}", kind.name()))?;

@@ -123,7 +123,7 @@ fn modules(project: &Project, sources: &Sources, kernel: &Kernel) -> Result<Vec<
     let _lock = Lock::take(&lab.join("lock"), "build of the modules")?;
     let made = lab.join(format!("kmod-{}", kernel.kind.name()));
     let mut command = Command::new("make");
-    sources.environment(&mut command);
+    sources.environment(&mut command, kernel.kind);
     let jobs = std::thread::available_parallelism().map_or(2, usize::from);
     quiet(
         command

@@ -2,8 +2,9 @@
 
 use crate::lab::cache::{fill, Cache};
 use crate::lab::debian::{take_folder, Archive};
+use crate::lab::kernel::Kind;
 use crate::lab::progress::Progress;
-use crate::lab::tools::{find, first_line, quiet, Compiler};
+use crate::lab::tools::{find, first_line, quiet, Llvm};
 use anyhow::{bail, ensure, Context, Result};
 use std::cell::OnceCell;
 use std::fs;
@@ -15,8 +16,8 @@ const SERIES: (u32, u32) = (7, 2);
 /// The bindgen that this series of kernels is made for.
 const BINDGEN: &str = "0.72.1";
 
-/// Added to the C flags of the kernel. With the large code model, which user-mode Linux uses, Clang puts data into
-/// sections `.ldata` and `.lbss`. The kernel's linker script does not know them, and they end up behind `_end`: lockdep
+/// Added to the C flags of the kernel. With the large code model, which user-mode Linux uses, Clang (and a GCC from 14 on)
+/// puts data into sections `.ldata` and `.lbss`. The kernel's linker script does not know them, and they end up behind `_end`: lockdep
 /// then takes static locks for dynamic ones and switches itself off at boot, and kmemleak does not look there for
 /// pointers. With an endless threshold, no data is large. The parts that have the small code model (the vDSO) must not
 /// complain about it.
@@ -39,13 +40,13 @@ pub(crate) struct Sources {
     pub(crate) rustc_version: String,
     /// Folder of the program `bindgen`.
     pub(crate) bindgen: PathBuf,
-    /// The C compiler.
-    pub(crate) compiler: Compiler,
+    /// Clang and its tools.
+    pub(crate) llvm: Llvm,
 }
 
 impl Sources {
     /// Finds or fetches everything.
-    pub(crate) fn prepare(cache: &Cache, compiler: Compiler) -> Result<Self> {
+    pub(crate) fn prepare(cache: &Cache, llvm: Llvm) -> Result<Self> {
         let archive = OnceCell::new();
         let debian = || -> Result<&Archive> {
             if archive.get().is_none() {
@@ -57,19 +58,29 @@ impl Sources {
         let (kernel, kernel_version) = kernel(cache, &debian)?;
         let rustc_version = first_line(Command::new("rustc").arg("--version"))?;
         let rust_library = rust_library(cache, &rustc_version, &debian)?;
-        let bindgen = bindgen(cache, &compiler)?;
+        let bindgen = bindgen(cache, &llvm)?;
         Ok(Self {
             kernel,
             kernel_version,
             rust_library,
             rustc_version,
             bindgen,
-            compiler,
+            llvm,
         })
     }
 
+    /// What the C compiler of a kind of kernel says about itself.
+    pub(crate) fn compiler_version(&self, kind: Kind) -> Result<String> {
+        let program = if kind.is_clang() {
+            format!("clang{}", self.llvm.suffix)
+        } else {
+            "gcc".to_owned()
+        };
+        first_line(Command::new(program).arg("--version"))
+    }
+
     /// Gives make what it needs to find all this.
-    pub(crate) fn environment(&self, command: &mut Command) {
+    pub(crate) fn environment(&self, command: &mut Command, kind: Kind) {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.bindgen.clone())
             .chain(std::env::split_paths(&path))
@@ -77,13 +88,15 @@ impl Sources {
         if let Ok(path) = std::env::join_paths(folders) {
             command.env("PATH", path);
         }
-        if let Some(folder) = &self.compiler.libclang {
-            command.env("LIBCLANG_PATH", folder);
+        if kind.is_clang() {
+            command.env("LLVM", &self.llvm.suffix);
+        } else {
+            command.env_remove("LLVM");
         }
         command
+            .env("LIBCLANG_PATH", &self.llvm.libclang)
             .env("RUST_LIB_SRC", &self.rust_library)
             .env("ARCH", "um")
-            .env("LLVM", &self.compiler.llvm)
             .env("KCFLAGS", KCFLAGS)
             // Make's own variables, when make started us, are about another tree; cargo's are about xtask.
             .env_remove("MAKEFLAGS")
@@ -236,7 +249,7 @@ fn rust_library(cache: &Cache, rustc: &str, debian: &Debian<'_>) -> Result<PathB
     Ok(folder.join("library"))
 }
 
-fn bindgen(cache: &Cache, compiler: &Compiler) -> Result<PathBuf> {
+fn bindgen(cache: &Cache, llvm: &Llvm) -> Result<PathBuf> {
     let fits = |program: &Path| {
         first_line(Command::new(program).arg("--version"))
             .is_ok_and(|said| said.contains(&format!(" {BINDGEN}")))
@@ -266,10 +279,8 @@ fn bindgen(cache: &Cache, compiler: &Compiler) -> Result<PathBuf> {
             .env("CARGO_TARGET_DIR", root.join("build"))
             // It runs a few times and for seconds: to optimise it in full takes longer than that.
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("LIBCLANG_PATH", &llvm.libclang)
             .env_remove("RUSTFLAGS");
-        if let Some(libclang) = &compiler.libclang {
-            command.env("LIBCLANG_PATH", libclang);
-        }
         quiet(&mut command)?;
         let _ = fs::remove_dir_all(root.join("build"));
         if !fits(&folder.join("bindgen")) {

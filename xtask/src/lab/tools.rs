@@ -16,7 +16,7 @@ const fn need(file: &'static str, package: &'static str) -> Need {
     Need { file, package }
 }
 
-/// What builds kernel and modules. The compiler is chosen by [`Compiler`].
+/// What builds kernels and modules, beside [`Llvm`].
 const BUILD: &[Need] = &[
     need("make", "make"),
     need("gcc", "gcc"),
@@ -44,16 +44,16 @@ const GUEST: &[Need] = &[
 /// Major versions of Clang that are used when they are there, the preferred one first.
 const CLANG: [u32; 5] = [19, 20, 21, 22, 18];
 
-/// The C compiler of kernel and modules.
+/// An LLVM: the compiler and linker of the debug kernel, and bindgen's eyes for every kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Compiler {
+pub(crate) struct Llvm {
     /// The value of make's `LLVM` variable: `-19`.
-    pub(crate) llvm: String,
+    pub(crate) suffix: String,
     /// Folder of `libclang.so`, for bindgen.
-    pub(crate) libclang: Option<PathBuf>,
+    pub(crate) libclang: PathBuf,
 }
 
-impl Compiler {
+impl Llvm {
     /// The first version of which compiler, linker and libclang are there.
     fn find() -> Option<Self> {
         CLANG.iter().find_map(|version| {
@@ -63,20 +63,15 @@ impl Compiler {
                 && find(&format!("llvm-nm-{version}")).is_some()
                 && libclang.join("libclang.so").exists();
             complete.then(|| Self {
-                llvm: format!("-{version}"),
-                libclang: Some(libclang),
+                suffix: format!("-{version}"),
+                libclang,
             })
         })
-    }
-
-    /// What it says about itself.
-    pub(crate) fn version(&self) -> Result<String> {
-        first_line(Command::new(format!("clang{}", self.llvm)).arg("--version"))
     }
 }
 
 /// Makes sure that everything is there; installs what is missing when run by root on a Debian system.
-pub(crate) fn ensure_installed() -> Result<Compiler> {
+pub(crate) fn ensure_installed() -> Result<Llvm> {
     let missing = missing();
     if !missing.is_empty() {
         let command = format!("apt-get install -y {}", missing.join(" "));
@@ -95,7 +90,7 @@ pub(crate) fn ensure_installed() -> Result<Compiler> {
             still.join(" ")
         );
     }
-    Compiler::find().context("Clang is not complete: apt-get install clang-19 lld-19 llvm-19")
+    Llvm::find().context("Clang is not complete: apt-get install clang-19 lld-19 llvm-19")
 }
 
 /// The packages that have to be installed.
@@ -106,7 +101,7 @@ pub(crate) fn missing() -> Vec<&'static str> {
         .filter(|need| !present(need.file))
         .map(|need| need.package)
         .collect();
-    if Compiler::find().is_none() {
+    if Llvm::find().is_none() {
         packages.extend(["clang-19", "lld-19", "llvm-19", "libclang-19-dev"]);
     }
     packages

@@ -53,7 +53,7 @@ const fn scenario(
 pub(crate) const BOARD: &str = "device-tree";
 
 /// All of them. What CI runs is decided here and nowhere else.
-pub(crate) const SCENARIOS: [Scenario; 22] = [
+pub(crate) const SCENARIOS: [Scenario; 24] = [
     scenario(
         "probe",
         Needs::Driver,
@@ -95,6 +95,20 @@ pub(crate) const SCENARIOS: [Scenario; 22] = [
         80,
         RELEASE,
         "the same on channel 36 with 40 MHz",
+    ),
+    scenario(
+        "legacy",
+        Needs::Driver,
+        90,
+        RELEASE,
+        "connects to a network of the first WPA (TKIP) and to one with WEP, which the chip encrypts",
+    ),
+    scenario(
+        "everyday",
+        Needs::Driver,
+        200,
+        &[],
+        "scans, power save, thresholds, another country, a channel switch, an access point that goes and comes: pings go on",
     ),
     scenario(
         "throughput",

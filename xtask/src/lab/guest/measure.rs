@@ -21,22 +21,36 @@ pub(crate) struct Ping {
     pub(crate) p95_ms: Option<f64>,
 }
 
+/// Octets of data of a request, if nothing else is wanted: the default of `ping`.
+const OCTETS: u32 = 56;
+
 /// Sends `count` requests to the access point, `interval` apart.
 pub(crate) fn ping(count: u32, interval: Duration) -> Result<Ping> {
-    ping_from("", AP_ADDRESS, count, interval)
+    ping_from("", AP_ADDRESS, OCTETS, count, interval)
+}
+
+/// The same with so many octets of data.
+pub(crate) fn ping_of(octets: u32, count: u32, interval: Duration) -> Result<Ping> {
+    ping_from("", AP_ADDRESS, octets, count, interval)
 }
 
 /// Sends `count` requests from the access point to the station, `interval` apart.
 pub(crate) fn ping_station(count: u32, interval: Duration) -> Result<Ping> {
     let inside = format!("ip netns exec {AP_SPACE} ");
-    ping_from(&inside, STATION_ADDRESS, count, interval)
+    ping_from(&inside, STATION_ADDRESS, OCTETS, count, interval)
 }
 
-fn ping_from(prefix: &str, address: &str, count: u32, interval: Duration) -> Result<Ping> {
+fn ping_from(
+    prefix: &str,
+    address: &str,
+    octets: u32,
+    count: u32,
+    interval: Duration,
+) -> Result<Ping> {
     let limit = interval * count + Duration::from_secs(20);
     let ending = attempt(
         &format!(
-            "{prefix}ping -n -c {count} -i {:.3} -W 2 {address}",
+            "{prefix}ping -n -c {count} -i {:.3} -s {octets} -W 2 {address}",
             interval.as_secs_f64()
         ),
         limit,

@@ -13,11 +13,18 @@ pub(crate) const SHORT: Duration = Duration::from_secs(180);
 /// The pass phrase of every protected network.
 pub(crate) const PASSPHRASE: &str = "a-laboratory-secret";
 
+/// The key of a WEP network: 40 bits in hexadecimal.
+const WEP_KEY: &str = "0123456789";
+
 /// How a network protects itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
     /// Not at all.
     Open,
+    /// WEP, one key for all, 40 bits.
+    Wep,
+    /// The first WPA, with a pass phrase, TKIP.
+    Tkip,
     /// WPA2 with a pass phrase, CCMP.
     Wpa2,
     /// WPA3: SAE, protected management frames required.
@@ -37,6 +44,8 @@ pub(crate) struct Network {
     pub(crate) wide: bool,
     /// Seconds between two changes of the pairwise key; 0 for none.
     pub(crate) rekey: u32,
+    /// Beacons do not say its name.
+    pub(crate) hidden: bool,
 }
 
 impl Network {
@@ -48,7 +57,14 @@ impl Network {
             channel,
             wide: false,
             rekey: 0,
+            hidden: false,
         }
+    }
+
+    /// The same with a name that only those hear who ask for it.
+    pub(crate) const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
     }
 
     /// The same with 40 MHz.
@@ -91,6 +107,9 @@ impl Network {
         } else {
             "ht_capab=[SHORT-GI-20]\n"
         });
+        if self.hidden {
+            text.push_str("ignore_broadcast_ssid=1\n");
+        }
         if self.rekey > 0 {
             text.push_str(&format!(
                 "wpa_ptk_rekey={0}\nwpa_group_rekey={0}\n",
@@ -99,6 +118,10 @@ impl Network {
         }
         text.push_str(&match self.security {
             Security::Open => String::new(),
+            Security::Wep => format!("wep_default_key=0\nwep_key0={WEP_KEY}\n"),
+            Security::Tkip => format!(
+                "wpa=1\nwpa_key_mgmt=WPA-PSK\nwpa_pairwise=TKIP\nwpa_passphrase={PASSPHRASE}\n"
+            ),
             Security::Wpa2 => format!(
                 "wpa=2\nwpa_key_mgmt=WPA-PSK\nrsn_pairwise=CCMP\nwpa_passphrase={PASSPHRASE}\n"
             ),
@@ -115,6 +138,10 @@ impl Network {
     pub(crate) fn supplicant(&self, frequencies: &[u32]) -> String {
         let security = match self.security {
             Security::Open => "key_mgmt=NONE".to_owned(),
+            Security::Wep => format!("key_mgmt=NONE\n  wep_key0={WEP_KEY}\n  wep_tx_keyidx=0"),
+            Security::Tkip => format!(
+                "key_mgmt=WPA-PSK\n  proto=WPA\n  pairwise=TKIP\n  group=TKIP\n  psk=\"{PASSPHRASE}\""
+            ),
             Security::Wpa2 => format!("key_mgmt=WPA-PSK\n  psk=\"{PASSPHRASE}\""),
             Security::Wpa3 => {
                 format!("key_mgmt=SAE\n  ieee80211w=2\n  sae_password=\"{PASSPHRASE}\"")
@@ -126,8 +153,9 @@ impl Network {
             let list: Vec<_> = frequencies.iter().map(u32::to_string).collect();
             format!("  scan_freq={0}\n  freq_list={0}\n", list.join(" "))
         };
+        let ask = if self.hidden { "  scan_ssid=1\n" } else { "" };
         format!(
-            "network={{\n  ssid=\"{}\"\n  {security}\n{list}  disabled=1\n}}\n",
+            "network={{\n  ssid=\"{}\"\n  {security}\n{ask}{list}  disabled=1\n}}\n",
             self.ssid
         )
     }
@@ -383,6 +411,21 @@ mod tests {
         assert!(!network.hostapd("wlan1").contains(PASSPHRASE));
         assert!(network.supplicant(&[]).contains("key_mgmt=NONE"));
         assert!(!network.supplicant(&[]).contains("freq"));
+    }
+
+    #[test]
+    fn old_networks_are_old_on_both_sides() {
+        let tkip = Network::new("n", Security::Tkip, 1);
+        assert!(tkip.hostapd("wlan1").contains("wpa=1\n"));
+        assert!(!tkip.hostapd("wlan1").contains("CCMP"));
+        assert!(tkip.supplicant(&[]).contains("pairwise=TKIP\n"));
+        let wep = Network::new("n", Security::Wep, 1);
+        assert!(wep
+            .hostapd("wlan1")
+            .contains(&format!("wep_key0={WEP_KEY}\n")));
+        assert!(wep
+            .supplicant(&[])
+            .contains(&format!("wep_key0={WEP_KEY}\n")));
     }
 
     #[test]

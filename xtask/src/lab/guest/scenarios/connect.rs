@@ -5,10 +5,15 @@ use crate::lab::guest::network::{Network, Security, Station, SHORT};
 use crate::lab::guest::process::run;
 use crate::lab::guest::Lab;
 use anyhow::{ensure, Context, Result};
+use std::fs;
 use std::time::Duration;
 
 /// An open network.
 pub(crate) const OPEN: Network = Network::new("bes-open", Security::Open, 6);
+/// A network of the first WPA.
+const TKIP: Network = Network::new("bes-tkip", Security::Tkip, 1);
+/// A WEP network.
+const WEP: Network = Network::new("bes-wep", Security::Wep, 6);
 /// A WPA2 network.
 pub(crate) const WPA2: Network = Network::new("bes-wpa2", Security::Wpa2, 11);
 /// A WPA3 network.
@@ -48,7 +53,7 @@ pub(crate) fn probe(lab: &mut Lab<'_>) -> Result<()> {
         "the interface is called {}, not wlan0",
         bench.interface
     );
-    let address = std::fs::read_to_string("/sys/class/net/wlan0/address")?;
+    let address = fs::read_to_string("/sys/class/net/wlan0/address")?;
     let first = u8::from_str_radix(address.get(..2).unwrap_or(""), 16).context("address")?;
     ensure!(
         first & 1 == 0 && address.trim() != "00:00:00:00:00:00",
@@ -89,7 +94,7 @@ pub(crate) fn join(lab: &mut Lab<'_>, network: Network) -> Result<()> {
     let mut station = bench.station(&network, &[])?;
     connect(lab, &mut station)?;
     ping_all(lab, 40)?;
-    check(&bench, &mut station, &network)?;
+    check(&bench, 0, &mut station, &network)?;
     lab.step("disconnect");
     station.disconnect(lab.job.limit(10))?;
     lab.step("connect again");
@@ -100,8 +105,8 @@ pub(crate) fn join(lab: &mut Lab<'_>, network: Network) -> Result<()> {
     Ok(())
 }
 
-fn check(bench: &Bench, station: &mut Station, network: &Network) -> Result<()> {
-    let access_point = bench.access_points.first().context("no access point")?;
+fn check(bench: &Bench, number: usize, station: &mut Station, network: &Network) -> Result<()> {
+    let access_point = bench.access_points.get(number).context("no access point")?;
     ensure!(
         station.status("bssid")? == access_point.bssid,
         "connected to somebody else"
@@ -112,6 +117,8 @@ fn check(bench: &Bench, station: &mut Station, network: &Network) -> Result<()> 
     );
     let wanted = match network.security {
         Security::Open => ("NONE", "NONE"),
+        Security::Wep => ("NONE", "WEP-40"),
+        Security::Tkip => ("WPA-PSK", "TKIP"),
         Security::Wpa2 => ("WPA2-PSK", "CCMP"),
         Security::Wpa3 => ("SAE", "CCMP"),
     };
@@ -136,6 +143,69 @@ fn check(bench: &Bench, station: &mut Station, network: &Network) -> Result<()> 
         );
     }
     Ok(())
+}
+
+/// Old networks, one after the other. Frames are encrypted by the chip on one side and by mac80211 on the other.
+pub(crate) fn legacy(lab: &mut Lab<'_>) -> Result<()> {
+    let networks = [(TKIP, "00-0f-ac:2"), (WEP, "00-0f-ac:1")];
+    let bench = Bench::set_up(lab, &networks.map(|(network, _)| network), "")?;
+    for (number, (network, cipher)) in networks.into_iter().enumerate() {
+        let mut station = bench.station(&network, &[network.megahertz()])?;
+        connect(lab, &mut station)?;
+        check(&bench, number, &mut station, &network)?;
+        // The access points have the same IP address.
+        run(&format!("ip neigh flush dev {}", bench.interface), SHORT)?;
+        ping_until_answer(lab.job.limit(5))?;
+        ping_all(lab, 40)?;
+        lab.step("keys");
+        let keys = keys(&bench.phy()?)?;
+        ensure!(
+            !keys.is_empty() && keys.iter().all(|key| key.cipher == cipher && key.in_chip),
+            "the chip does not encrypt with {cipher}: {keys:?}"
+        );
+        ensure!(
+            keys.iter().all(|key| key.failures == 0),
+            "frames were refused: {keys:?}"
+        );
+        station.stop(lab.job.limit(10))?;
+    }
+    bench.tear_down(lab)?;
+    Ok(())
+}
+
+/// A key, as mac80211 shows it.
+#[derive(Debug)]
+struct Key {
+    /// Its cipher suite.
+    cipher: String,
+    /// The driver took it.
+    in_chip: bool,
+    /// Frames whose Michael MIC was wrong.
+    failures: u64,
+}
+
+fn keys(phy: &str) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    let folder = format!("/sys/kernel/debug/ieee80211/{phy}/keys");
+    for entry in fs::read_dir(&folder).with_context(|| folder.clone())? {
+        let entry = entry?.path();
+        let text = |name: &str| -> Result<String> {
+            Ok(fs::read_to_string(entry.join(name))?.trim().to_owned())
+        };
+        let flags = text("flags")?;
+        let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16)?;
+        keys.push(Key {
+            cipher: text("algorithm")?,
+            // KEY_FLAG_UPLOADED_TO_HARDWARE
+            in_chip: flags & 1 != 0,
+            // Only TKIP has it.
+            failures: match text("mic_failures") {
+                Ok(count) => count.parse()?,
+                Err(_) => 0,
+            },
+        });
+    }
+    Ok(keys)
 }
 
 pub(crate) fn roam(lab: &mut Lab<'_>) -> Result<()> {

@@ -3,6 +3,7 @@
 mod baseline;
 mod board;
 mod connect;
+mod everyday;
 mod healing;
 mod host;
 mod sleep;
@@ -23,6 +24,8 @@ pub(crate) fn play(lab: &mut Lab<'_>) -> Result<()> {
         "wpa2" => connect::join(lab, connect::WPA2),
         "wpa3" => connect::join(lab, connect::WPA3),
         "wpa3-5g" => connect::join(lab, connect::WPA3_5G),
+        "legacy" => connect::legacy(lab),
+        "everyday" => everyday::everyday(lab),
         "throughput" => speed::throughput(lab),
         "roam" => connect::roam(lab),
         "reload" => trouble::reload(lab),
